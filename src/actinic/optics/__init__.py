@@ -1,0 +1,15 @@
+"""Source, lens and the images they make."""
+
+from .kernels import KernelFile as KernelFile
+from .pupil import Projector as Projector
+from .pupil import zernike as zernike
+from .scanner import Scanner as Scanner
+from .scanner import coherent_systems as coherent_systems
+from .socs import decompose as decompose
+from .source import Annular as Annular
+from .source import Conventional as Conventional
+from .source import Dipole as Dipole
+from .source import Freeform as Freeform
+from .source import Points as Points
+from .source import Quasar as Quasar
+from .source import sample as sample
