@@ -1,0 +1,17 @@
+"""Masks from layouts: inverse lithography, and the verification that trusts none of it."""
+
+from .correct import Corrected as Corrected
+from .correct import correct as correct
+from .correct import tiling_of as tiling_of
+from .ilt import Recipe as Recipe
+from .ilt import Stage as Stage
+from .ilt import block_mean as block_mean
+from .ilt import solve as solve
+from .setup import MaskLimits as MaskLimits
+from .setup import Setup as Setup
+from .setup import Spec as Spec
+from .setup import Tiles as Tiles
+from .trace import trace as trace
+from .verify import MARGIN_NM as MARGIN_NM
+from .verify import Verification as Verification
+from .verify import verify as verify

@@ -1,0 +1,186 @@
+"""Inverse lithography: the mask as a smooth level set, moved until the process window prints the target.
+
+A field theta on mask pixels, blurred so that its contours are smooth, opens the mask where it is positive.
+The loss counts area: where the nominal print misses the target, where the corners' prints disagree, and
+how far the image at the target's edges is from the threshold. Stages go from soft to hard, coarse to fine.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from pydantic import Field
+
+from ..errors import NumericalError
+from ..forward import Imaging
+from ..inverse import Adam, Outcome, Result, minimise
+from ..optics import band
+from ..types import Grid, Scalar, leaf
+
+SITES_PER_BATCH = 512
+
+Weight = Annotated[Scalar, Field(ge=0)]
+Positive = Annotated[Scalar, Field(gt=0)]
+
+
+class Stage(eqx.Module):
+    """One stretch of the descent; the steepnesses harden mask and print.
+
+    In a `sharp` stage a pixel holds the area that the polygon will have in it, whatever the field's slope:
+    contours move and hardly any new one opens.
+    """
+
+    pixel_nm: Annotated[float, Field(gt=0, le=200, json_schema_extra={"unit": "nm"})] = eqx.field(static=True)
+    steps: Annotated[int, Field(gt=0, le=10000)] = eqx.field(static=True)
+    step: Positive = leaf()
+    mask_steepness: Positive = leaf()
+    print_steepness: Positive = leaf()
+    sharp: bool = eqx.field(static=True, default=False)
+
+
+class Recipe(eqx.Module):
+    """What is wanted of a mask and how it is sought.
+
+    Weights are per nm^2 of wrong area; `edge` is the cost in nm^2 per nm of edge whose image is off the
+    threshold by much more than the share `edge_tolerance`. `background` is where theta starts outside the
+    target: near 0 lets assist features grow. `leading` systems are imaged at every step, the rest once in
+    `refresh` steps.
+    """
+
+    stages: tuple[Stage, ...]
+    area: Weight = leaf(default=1.0)
+    band: Weight = leaf(default=1.0)
+    edge: Weight = leaf(default=0.0)
+    edge_tolerance: Positive = leaf(default=0.05)
+    edge_step_nm: Annotated[float, Field(gt=0)] = eqx.field(static=True, default=20.0)
+    blur_nm: Annotated[float, Field(ge=0)] = eqx.field(static=True, default=10.0)
+    background: Scalar = leaf(default=-0.5)
+    leading: Annotated[int, Field(gt=0)] = eqx.field(static=True, default=32)
+    refresh: Annotated[int, Field(gt=0)] = eqx.field(static=True, default=20)
+    floor: Positive = leaf(default=1e-3)
+
+    def __check_init__(self):
+        if not self.stages:
+            raise ValueError("stages: give at least one")
+
+
+class Goal(eqx.Module):
+    """Everything the loss needs beside theta. A new stage changes only numbers, so nothing compiles anew."""
+
+    imaging: Imaging
+    target: jax.Array  # wanted area fraction [y, x]
+    free: jax.Array  # bool [y, x]: where the mask may open
+    sites: tuple[jax.Array, jax.Array]  # interpolation rows from samples to the edge sites, y and x
+    rest: jax.Array  # image of the systems that are not leading
+    stage: Stage
+    recipe: Recipe
+
+
+def level_set(theta, goal: Goal):
+    """The field [y, x] whose positive part is the mask: theta blurred, so that contours are smooth."""
+    blur = goal.recipe.blur_nm
+    return band.blurred(theta, goal.imaging.grid.period_nm, blur) if blur else theta
+
+
+def opened(theta, goal: Goal):
+    """Coverage [y, x] of the mask that theta stands for."""
+    field = level_set(theta, goal)
+    if not goal.stage.sharp:
+        return jnp.where(goal.free, jax.nn.sigmoid(goal.stage.mask_steepness * field), 0.0)
+    # Distance to the contour in pixels, then the share of the pixel behind it: a ramp of two pixels, whose
+    # samples keep an edge's position exactly wherever it cuts them.
+    padded = jnp.pad(field, 1, mode="edge")
+    slope2 = (padded[2:, 1:-1] - padded[:-2, 1:-1]) ** 2 + (padded[1:-1, 2:] - padded[1:-1, :-2]) ** 2
+    away = jnp.clip(2 * field / jnp.sqrt(slope2 + 1e-4), -1, 1)
+    return jnp.where(goal.free, 0.5 + away - 0.5 * away * jnp.abs(away), 0.0)
+
+
+def loss(theta, goal: Goal):
+    """Weighted wrong area in nm^2 (see Recipe)."""
+    imaging, recipe = goal.imaging, goal.recipe
+    threshold, pixel = imaging.process.resist.threshold, imaging.grid.pitch_nm
+    samples = imaging.diffused(opened(theta, goal), goal.rest)
+    images = imaging.pixels(samples)
+    # The print is monotonic in the image, so of a focus only its extreme doses can count.
+    lowest, highest = imaging.dose_range()
+    nominal = imaging.dose[0] * images[imaging.focus_of[0]]
+    high, low = (highest[:, None, None] * images).max(0), (lowest[:, None, None] * images).min(0)
+    sign = goal.stage.print_steepness * (1 if imaging.process.printed_above else -1)
+    nominal, high, low = (jax.nn.sigmoid(sign * (image - threshold)) for image in (nominal, high, low))
+    missed = jnp.sum((nominal - goal.target) ** 2)
+    spread = jnp.sum(jnp.sqrt((high - low) ** 2 + 1e-4))
+    uy, ux = goal.sites
+    nominal_samples = imaging.dose[0] * samples[imaging.focus_of[0]]
+    off = (jnp.sum((uy @ nominal_samples) * ux, 1) / threshold - 1) / recipe.edge_tolerance
+    edges = jnp.sum(off**2 / (1 + off**2)) * recipe.edge_step_nm
+    return pixel**2 * (recipe.area * missed + recipe.band * spread) + recipe.edge * edges
+
+
+def solve(
+    imaging: Imaging,
+    target: np.ndarray,
+    sites_nm: np.ndarray,
+    recipe: Recipe,
+    free: np.ndarray | None = None,
+    progress: Callable[[int, Outcome], None] = lambda stage, outcome: None,
+) -> tuple[np.ndarray, Imaging]:
+    """Find the level set [y, x] float32 whose positive part is the mask, on the last stage's pixels.
+
+    `target` is the wanted area fraction [y, x] on the imaging's own grid, which every stage's pixel must be
+    a multiple of; `sites_nm` (n, 2) are points on straight edges; `free` where the mask may open.
+    Returns the blurred field and the imaging on its grid. Raises NumericalError when the descent diverges.
+    """
+    fine, theta = imaging.grid, None
+    free = np.ones(fine.shape, bool) if free is None else free
+    goal = first_goal(imaging, target, sites_nm, recipe, free)
+    for number, stage in enumerate(recipe.stages):
+        grid = fine.with_pitch(stage.pixel_nm)
+        wanted = jnp.asarray(block_mean(target, grid), jnp.float32)
+        theta = recipe.background + (1 - recipe.background) * wanted if theta is None else _refined(theta, grid)
+        may_open = jnp.asarray(block_mean(free, grid) == 1)
+        goal = replace(goal, imaging=replace(imaging, grid=grid), target=wanted, free=may_open, stage=stage)
+        method, state = Adam(stage.step, recipe.floor), None
+        for _ in range(0, stage.steps, recipe.refresh):
+            goal = replace(goal, rest=_rest(theta, goal))
+            outcome = minimise(loss, theta, goal, method=method, steps=recipe.refresh, state=state)
+            if outcome.result is Result.NOT_FINITE:
+                raise NumericalError(f"ILT stage {number + 1}: {outcome.result.value}; lower its step")
+            theta, state = outcome.value, outcome.state
+        progress(number, outcome)
+    return np.asarray(level_set(theta, goal)), goal.imaging
+
+
+def first_goal(imaging: Imaging, target: np.ndarray, sites_nm: np.ndarray, recipe: Recipe, free: np.ndarray) -> Goal:
+    """What the first stage would start from, were its pixels those of the imaging's grid."""
+    fine = imaging.grid
+    # Rows of zeros fill the sites up to a round number: no gradient, and one compilation serves many tiles.
+    spare = -len(sites_nm) % SITES_PER_BATCH
+    sites = tuple(
+        jnp.asarray(np.pad(band.interpolation(n, at), ((0, spare), (0, 0))), jnp.float32)
+        for n, at in (
+            (imaging.shape[0], (sites_nm[:, 1] - fine.origin_nm[1]) / fine.period_nm[0]),
+            (imaging.shape[1], (sites_nm[:, 0] - fine.origin_nm[0]) / fine.period_nm[1]),
+        )
+    )
+    rest = jnp.zeros((len(imaging.systems), *imaging.shape), jnp.float32)
+    wanted, may_open = jnp.asarray(target, jnp.float32), jnp.asarray(free == 1)
+    return Goal(imaging, wanted, may_open, sites, rest, recipe.stages[0], recipe)
+
+
+@eqx.filter_jit
+def _rest(theta, goal: Goal):
+    return goal.imaging.tail_image(opened(theta, goal))
+
+
+def block_mean(values: np.ndarray, grid: Grid) -> np.ndarray:
+    """Samples [y, x] averaged onto the coarser pixels of a grid of the same tile."""
+    ny, nx = grid.shape
+    return values.reshape(ny, values.shape[0] // ny, nx, values.shape[1] // nx).mean((1, 3))
+
+
+def _refined(theta, grid: Grid):
+    return theta if theta.shape == grid.shape else jax.image.resize(theta, grid.shape, "cubic")

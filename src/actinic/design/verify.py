@@ -1,0 +1,136 @@
+"""Verification of a mask by the reference path: Abbe in float64, never by the optimiser's arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..forward import Process, anchored, distinct_focus
+from ..layout import Layout, clipped, coverage
+from ..mask import transmitted
+from ..metrology import EpeSummary, Gauges, edge_placement, gauges, summary
+from ..optics import Scanner, abbe, band
+from ..scale import split
+from ..types import Grid, Image, double
+
+# Image kept around the window so that a gauge on its rim still sees 100 nm to both sides.
+MARGIN_NM = 200.0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a mask prints in a window, against the target."""
+
+    target: Layout
+    mask: Layout
+    window_nm: tuple[float, float, float, float]
+    gauges: Gauges
+    epe_nm: np.ndarray  # (n,) signed, failed ones count 100
+    failed: np.ndarray  # bool (n,)
+    summary: EpeSummary
+    latent: Image  # nominal, over the window
+    threshold: float
+    printed_above: bool
+    outer: np.ndarray  # bool [y, x]: printed at some corner
+    inner: np.ndarray  # bool [y, x]: printed at every corner
+    pv_band_nm: float
+
+
+def corner_distance_nm(process: Process) -> float:
+    """How far from a corner a gauge must stay: 0.35 lambda / NA."""
+    return 0.35 / _scanner(process).na_over_lambda
+
+
+def verify(
+    target: Layout,
+    masks: Sequence[Layout],
+    process: Process,
+    window_nm: tuple[float, float, float, float],
+    *,
+    pitch_nm: float = 10.0,
+    core_nm: float = 4000.0,
+    halo_nm: float = 1200.0,
+) -> list[Verification]:
+    """Print masks by Abbe in tiles and measure them at the gauges of the target, one result for each mask.
+
+    Layouts must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
+    """
+    process = anchored(process)
+    scanner, exact = _scanner(process), double(process)
+    focus_of, focuses = distinct_focus(process)
+    x0, y0, x1, y1 = window_nm
+    around = (x0 - MARGIN_NM, y0 - MARGIN_NM, x1 + MARGIN_NM, y1 + MARGIN_NM)
+    tiling = split(around, pitch_nm, core_nm, halo_nm)
+    halo = tiling.halo_px
+    shape = tuple(n * c for n, c in zip(tiling.count, tiling.core_px, strict=True))
+    latent = np.empty((len(masks), len(focuses), *shape), np.float32)
+    for number, tile in enumerate(tiling.tiles):
+        points, _ = scanner.source_points(tile.grid.period_nm)
+        orders = scanner.orders(tile.grid.period_nm, points)
+        # Pixel averages fold the mask's highest frequencies back; half the pixel leaves a quarter of that.
+        fine = tile.grid.with_pitch(pitch_nm / 2)
+        covered = [coverage(clipped(mask, tile.grid.window_nm), fine).astype(float) for mask in masks]
+        amplitudes = np.stack([transmitted(exact.mask, band.mask_spectrum(c, orders)) for c in covered])
+        row, column = divmod(number, tiling.count[1])
+        place = np.s_[
+            row * tiling.core_px[0] : (row + 1) * tiling.core_px[0],
+            column * tiling.core_px[1] : (column + 1) * tiling.core_px[1],
+        ]
+        for f, focus in enumerate(focuses):
+            images = abbe.aerial(scanner, amplitudes, tile.grid, focus)
+            for m, image in enumerate(images):
+                seen = exact.resist.latent(image, tile.grid.period_nm)
+                latent[m, f][place] = band.to_pixels(seen, tile.grid)[halo:-halo, halo:-halo]
+    grid = Grid(shape, pitch_nm, around[:2])
+    found = gauges(target, window_nm, corner_nm=corner_distance_nm(process))
+    doses = [float(corner.dose) ** process.dose_power for corner in exact.corners]
+    return [
+        _measured(target, mask, process, window_nm, found, grid, latent[m], list(zip(focus_of, doses, strict=True)))
+        for m, mask in enumerate(masks)
+    ]
+
+
+def _measured(target, mask, process, window_nm, found, grid, latent, corners) -> Verification:
+    threshold, above = float(double(process.resist.threshold)), process.printed_above
+    nominal = latent[corners[0][0]] * corners[0][1]
+    epe, failed = edge_placement(nominal, grid, threshold, found, above)
+    columns = np.flatnonzero((grid.x_nm > window_nm[0]) & (grid.x_nm < window_nm[2]))
+    rows = np.flatnonzero((grid.y_nm > window_nm[1]) & (grid.y_nm < window_nm[3]))
+    inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    # Height of the image above the threshold, in the direction that prints; a corner's dose scales the image.
+    sign = 1 if above else -1
+    heights = [sign * (dose * latent[f] - threshold) for f, dose in corners]
+    outer, inner = np.max(heights, 0), np.min(heights, 0)
+    band_area = (_area_fraction(outer) - _area_fraction(inner))[inside].sum() * grid.pitch_nm**2
+    edges = clipped(target, window_nm).edges_nm
+    perimeter = np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1]).sum()
+    corner = tuple(o + int(n[0]) * grid.pitch_nm for o, n in zip(grid.origin_nm, (columns, rows), strict=True))
+    window_grid = Grid((len(rows), len(columns)), grid.pitch_nm, corner)
+    return Verification(
+        target=target,
+        mask=mask,
+        window_nm=window_nm,
+        gauges=found,
+        epe_nm=epe,
+        failed=failed,
+        summary=summary(epe, failed, found.kind),
+        latent=Image(nominal[inside], window_grid, "latent"),
+        threshold=threshold,
+        printed_above=above,
+        outer=outer[inside] > 0,
+        inner=inner[inside] > 0,
+        pv_band_nm=float(band_area / perimeter) if perimeter else 0.0,
+    )
+
+
+def _area_fraction(height: np.ndarray) -> np.ndarray:
+    """Share of each pixel where a height [y, x] is positive, from its distance to the zero contour."""
+    slope = np.hypot(*np.gradient(height))
+    return np.clip(0.5 + height / np.maximum(slope, 1e-12), 0, 1)
+
+
+def _scanner(process: Process) -> Scanner:
+    if not isinstance(process.scanner, Scanner):
+        raise ConfigError("these optics are kernels of one tile; windows of a layout need a scanner, such as krf-dry")
+    return process.scanner

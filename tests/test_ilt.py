@@ -1,0 +1,134 @@
+"""ILT on generated layouts: masks print their target, tiles agree with one piece, the loss is the one stated."""
+
+from dataclasses import replace
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from actinic import design, layout, scale
+from actinic.design import ilt
+from actinic.errors import ConfigError, NumericalError
+from actinic.forward import anchored, prepare
+from actinic.jobs import load_setup
+from actinic.metrology import gauges
+from actinic.types import Grid
+
+WINDOW = (0.0, 0.0, 2000.0, 1600.0)
+
+
+@pytest.fixture(scope="module")
+def setup():
+    """krf-dry with the recipe's last two stages only, and small tiles."""
+    full = load_setup("krf-dry")
+    recipe = replace(full.recipe, stages=full.recipe.stages[1:2] + full.recipe.stages[3:])
+    return replace(full, process=anchored(full.process), recipe=recipe, tiles=design.Tiles(2000.0, 800.0))
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return layout.manhattan(5, (-2000.0, -2000.0, 4000.0, 3600.0), 170, 170)
+
+
+@pytest.fixture(scope="module")
+def corrected(setup, drawn):
+    return design.correct(drawn, WINDOW, setup)
+
+
+def test_corrected_mask_prints_the_target(setup, drawn, corrected):
+    before, after = design.verify(drawn, [drawn, corrected.mask], setup.process, WINDOW, halo_nm=800.0)
+    assert before.summary.n == after.summary.n > 300
+    assert after.summary.failures == after.summary.line_end_failures == 0
+    assert after.summary.mean_abs_nm < before.summary.mean_abs_nm / 6
+    assert after.summary.mean_abs_nm < 1.5
+
+
+def test_verification_does_not_depend_on_its_sampling(setup, drawn, corrected):
+    coarse, fine = (
+        design.verify(drawn, [corrected.mask], setup.process, WINDOW, halo_nm=800.0, pitch_nm=pitch)[0]
+        for pitch in (10.0, 5.0)
+    )
+    assert np.abs(coarse.epe_nm - fine.epe_nm).max() < 0.1
+    assert coarse.pv_band_nm == pytest.approx(fine.pv_band_nm, abs=0.05)
+
+
+def test_polygons_are_the_level_set(setup, corrected):
+    field, grid = corrected.field, corrected.tiling.whole
+    covered = layout.coverage(corrected.mask, grid)
+    # Pieces below the smallest area are left out of the polygons, nothing is added.
+    assert (covered[field < -0.3] > 0.5).sum() == 0
+    assert (covered[field > 0.3] > 0.5).mean() > 0.99
+    for ring in corrected.mask.contours:
+        assert ring.dtype == np.int64
+
+
+def test_dark_field_corrects_too(setup, drawn):
+    # Lines of absorber: the same layer drawn dark.
+    process = replace(load_setup("krf-dry", ["process.mask.drawn='dark'"]).process)
+    dark = replace(setup, process=anchored(process))
+    found = design.correct(drawn, WINDOW, dark)
+    before, after = design.verify(drawn, [drawn, found.mask], dark.process, WINDOW, halo_nm=800.0)
+    assert after.summary.mean_abs_nm < before.summary.mean_abs_nm / 3
+    assert after.summary.failures == 0
+
+
+def test_spawned_workers_give_the_same_mask(setup, drawn):
+    window = (0.0, 0.0, 2400.0, 800.0)
+    small = replace(setup, tiles=design.Tiles(1200.0, 600.0))
+    here = design.correct(drawn, window, small)
+    there = design.correct(drawn, window, small, lambda function, tasks: scale.spread(function, tasks, workers=2))
+    assert here.tiling.count == (1, 2)
+    # Equal to the bit when all compile alike; code that comes from the compilation cache may round otherwise.
+    np.testing.assert_allclose(here.field, there.field, atol=1e-2)
+
+
+def test_a_step_too_large_is_reported(setup, drawn):
+    grid = Grid((80, 80), 20.0)
+    imaging = prepare(setup.process, grid, leading=8)
+    target = layout.coverage(layout.clipped(drawn, grid.window_nm), grid)
+    wild = replace(setup.recipe.stages[0], step=jnp.float32(jnp.inf))
+    with pytest.raises(NumericalError, match="stage 1"):
+        ilt.solve(imaging, target, np.zeros((0, 2)), replace(setup.recipe, stages=(wild,)))
+
+
+def test_each_term_of_the_loss_is_what_it_says(setup, drawn):
+    grid = Grid((80, 80), 20.0)
+    imaging = prepare(setup.process, grid, leading=200)
+    wanted = layout.coverage(layout.clipped(drawn, grid.window_nm), grid)
+    found = gauges(layout.clipped(drawn, grid.window_nm), grid.window_nm, 20.0, corner_nm=124.0)
+    sites = np.stack([found.x_nm, found.y_nm], 1)
+    stage = setup.recipe.stages[0]
+
+    def value(**weights):
+        weights = {name: jnp.float32(weights.get(name, 0)) for name in ("area", "band", "edge")}
+        goal = ilt.first_goal(imaging, wanted, sites, replace(setup.recipe, **weights), np.ones(grid.shape, bool))
+        goal = replace(goal, rest=eqx.filter_jit(lambda g, t: g.imaging.tail_image(ilt.opened(t, g)))(goal, theta))
+        return float(ilt.loss(theta, goal)), goal
+
+    theta = jnp.asarray(wanted) - 0.4
+    area, goal = value(area=1)
+    covered = ilt.opened(theta, goal)
+    latent = np.asarray(imaging.pixels(imaging.latent(covered)))
+    threshold = float(setup.process.resist.threshold)
+    prints = 1 / (1 + np.exp(-float(stage.print_steepness) * (latent - threshold)))
+    assert area == pytest.approx(400 * np.sum((prints[0] - wanted) ** 2), rel=1e-3)
+    band, _ = value(band=1)
+    spread = np.sqrt((prints.max(0) - prints.min(0)) ** 2 + 1e-4)
+    assert band == pytest.approx(400 * spread.sum(), rel=1e-3)
+    edge, _ = value(edge=1)
+    at = np.asarray(imaging.points(imaging.latent(covered)[0], sites[:, 0], sites[:, 1]))
+    off = (at / threshold - 1) / float(setup.recipe.edge_tolerance)
+    spare = -len(sites) % ilt.SITES_PER_BATCH
+    empty = (1 / float(setup.recipe.edge_tolerance)) ** 2
+    assert edge == pytest.approx(20 * (np.sum(off**2 / (1 + off**2)) + spare * empty / (1 + empty)), rel=1e-3)
+    both, _ = value(area=1, band=1, edge=1)
+    assert both == pytest.approx(area + band + edge, rel=1e-5)
+
+
+def test_vertices_stand_on_the_mask_grid(corrected):
+    traced = design.trace(corrected.field, corrected.tiling.whole, 1.0, mask_grid_nm=4.0, min_area_nm2=10_000)
+    assert all((ring % 4 == 0).all() for ring in traced.contours)
+    assert traced.area_nm2 == pytest.approx(corrected.mask.area_nm2, rel=0.01)
+    with pytest.raises(ConfigError, match="grid_nm"):
+        design.trace(corrected.field, corrected.tiling.whole, 1.0, mask_grid_nm=0.4)

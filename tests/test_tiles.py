@@ -1,0 +1,71 @@
+"""Tiling is pure geometry: cores cover the window once, weights add up, nothing depends on where the window is."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actinic.scale import split, spread, stitch
+
+SIZES = st.floats(100, 30_000)
+
+
+@given(SIZES, SIZES, st.sampled_from([5.0, 20.0, 25.0]), st.floats(500, 5000), st.floats(0, 1500), st.integers(1, 4))
+def test_cores_cover_the_window_once(width, height, pixel, core, halo, multiple):
+    tiling = split((-40.0, 25.0, -40.0 + width, 25.0 + height), pixel, core, halo, multiple)
+    rows, columns = tiling.count
+    tiles = tiling.tiles
+    assert len(tiles) == rows * columns
+    assert {tile.grid.shape for tile in tiles} == {tiles[0].grid.shape}
+    x0, y0, x1, y1 = tiles[0].core_nm[0], tiles[0].core_nm[1], tiles[-1].core_nm[2], tiles[-1].core_nm[3]
+    assert (x0, y0) == (-40.0, 25.0)
+    assert x1 >= -40.0 + width - 1e-6 and y1 >= 25.0 + height - 1e-6
+    # No tile is superfluous and none has a core wider than asked, but for rounding up to pixels.
+    unit = pixel * multiple
+    assert x1 - (width - 40.0) < columns * unit + 1e-6 and y1 - (height + 25.0) < rows * unit + 1e-6
+    assert all(px * pixel <= core + unit for px in tiling.core_px)
+    assert tiling.halo_px * pixel >= halo - 1e-6
+    for left, right in pairwise(tiles[:columns]):
+        assert left.core_nm[2] == pytest.approx(right.core_nm[0])
+
+
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 12), st.integers(0, 20))
+def test_stitching_pieces_of_one_field_gives_it_back(rows, columns, core, blend):
+    tiling = split((0.0, 0.0, columns * core * 10.0, rows * core * 10.0), 10.0, core * 10.0, 50.0)
+    field = np.random.default_rng(1).normal(size=tiling.whole.shape).astype(np.float32)
+    pieces = []
+    for tile in tiling.tiles:
+        x, y = (round((o - w) / 10) for o, w in zip(tile.grid.origin_nm, tiling.whole.origin_nm, strict=True))
+        pieces.append(field[y : y + tile.grid.shape[0], x : x + tile.grid.shape[1]])
+    np.testing.assert_allclose(stitch(tiling, pieces, blend), field, rtol=2e-5, atol=2e-6)
+
+
+def test_a_blended_seam_passes_evenly_and_cores_stay_their_own():
+    tiling = split((0.0, 0.0, 400.0, 100.0), 10.0, 200.0, 50.0)
+    left, right = (
+        np.full(tile.grid.shape, value, np.float32) for tile, value in zip(tiling.tiles, (0, 1), strict=True)
+    )
+    row = stitch(tiling, [left, right], 3)[10]
+    seam = tiling.halo_px + tiling.core_px[1]
+    assert (row[: seam - 3] == 0).all() and (row[seam + 3 :] == 1).all()
+    assert np.all(np.diff(row[seam - 3 : seam + 3]) > 0)
+    assert row[seam - 1] + row[seam] == pytest.approx(1)
+    abrupt = stitch(tiling, [left, right], 0)[10]
+    assert (abrupt[:seam] == 0).all() and (abrupt[seam:] == 1).all()
+
+
+def _square(x):
+    return x * x
+
+
+def _fail(x):
+    raise ValueError(f"task {x}")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_order_and_errors_come_back(workers):
+    assert list(spread(_square, range(5), workers)) == [0, 1, 4, 9, 16]
+    with pytest.raises(ValueError, match="task 0"):
+        list(spread(_fail, range(3), workers))
