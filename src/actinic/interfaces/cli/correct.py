@@ -1,0 +1,35 @@
+"""`actinic correct`: from a drawn layer to a mask that prints it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import Outcome, progress
+from .options import Cell, Drawn, Force, Layer, Optics, Settings, Window, Workers
+from .summary import summary
+
+
+def correct(
+    context: typer.Context,
+    layout: Drawn,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the run folder goes.")],
+    layer: Layer = "",
+    optics: Optics = "krf-dry",
+    window: Window = None,
+    cell: Cell = None,
+    settings: Settings = None,
+    workers: Workers = 0,
+    force: Force = False,
+) -> Outcome:
+    """Find the mask that prints a layer over the process window.
+
+    Writes the mask as OASIS, report.html, run.toml and provenance.json into a run folder.
+    """
+    from ... import jobs
+
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()))
+    with progress() as report:
+        return summary(
+            jobs.correct(work, out, workers=workers, force=force, command=context.obj or "", progress=report)
+        )

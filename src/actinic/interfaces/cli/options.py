@@ -1,0 +1,42 @@
+"""Arguments, options and notes that verbs share."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .console import Outcome
+
+NOTES = (
+    "Also: --json, --debug. Exit codes: 0 done and in spec, 1 done but out of spec, 2 usage, configuration or file, "
+    "3 numerical, 4 missing, 130 interrupted."
+)
+
+Drawn = Annotated[Path, typer.Argument(metavar="LAYOUT", help="The drawn layout: GDSII, OASIS or .glp.")]
+Layer = Annotated[str, typer.Option(metavar="L/D", help="Layer and datatype, for example 67/20.")]
+Optics = Annotated[str, typer.Option(metavar="NAME|FILE", help="Preset, or a process in TOML.")]
+Window = Annotated[
+    str | None,
+    typer.Option(metavar="X0,Y0,X1,Y1", help="Part of the layout, in um.  [default: all of it]"),
+]
+Cell = Annotated[str | None, typer.Option(metavar="NAME", help="The cell to read.  [default: the top cell]")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the process; repeatable. Keys: actinic schema."),
+]
+Workers = Annotated[int, typer.Option(min=0, metavar="N", help="Processes; 0 means one for each core.")]
+Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
+Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="Which benchmark: iccad13.")]
+Dialect = Annotated[Literal["O", "N", "D"], typer.Option(help="Which of the published ways of placing and counting.")]
+
+
+def deferred(verb: Callable[..., Outcome]) -> Callable[..., Callable[[], Outcome]]:
+    """A verb that only takes its arguments: what it returns runs it. Parsing and running fail in different ways."""
+
+    @functools.wraps(verb)
+    def take(*args, **kwargs):
+        return functools.partial(verb, *args, **kwargs)
+
+    return take

@@ -1,0 +1,59 @@
+"""A corrected or verified mask in a few lines: verdict, the numbers, where the files are."""
+
+from pathlib import Path
+from typing import Any
+
+from ...errors import DONE, OUT_OF_SPEC
+from .console import Outcome, columns, number
+
+NUMBERS = {
+    "mean_abs_epe_nm": ("mean |EPE|", "nm"),
+    "epe_3sigma_nm": ("EPE 3 sigma", "nm"),
+    "max_epe_nm": ("max |EPE|", "nm"),
+    "pv_band_nm": ("PV band", "nm"),
+    "rule_violations": ("mask rule violations", ""),
+    "hotspots": ("hotspots", ""),
+}
+
+
+def summary(result: dict[str, Any]) -> Outcome:
+    """The outcome of `correct`, `demo` and `verify`; out of spec leaves with code 1."""
+    verdict = result.get("verdict") or ("in spec" if result["in_spec"] else "out of spec")
+    parts = [verdict, _numbers(result), _effort(result), _files(result)]
+    text = "\n\n".join(part for part in parts if part)
+    return Outcome(result, text, DONE if result["in_spec"] else OUT_OF_SPEC)
+
+
+def _numbers(result) -> str:
+    before = result.get("uncorrected")
+    known = {key: names for key, names in NUMBERS.items() if key in result}
+    if not before:
+        return columns([(name, number(result[key]), unit) for key, (name, unit) in known.items()], "<><")
+    rows = [("", "before", "", "after", "")]
+    for key, (name, unit) in known.items():
+        change = (number(before[key]), "->") if key in before else ("", "")
+        rows.append((name, *change, number(result[key]), unit))
+    return columns(rows, "<>>><")
+
+
+def _effort(result) -> str:
+    said = [
+        f"{number(result[key], digits)} {what}"
+        for key, digits, what in (
+            ("area_um2", 1, "um2"),
+            ("gauges", 0, "gauges"),
+            ("wall_s", 1, "s"),
+            ("cpu_s", 1, "CPU-s"),
+            ("compile_s", 1, "s of it compiling"),
+        )
+        if result.get(key) is not None
+    ]
+    return ", ".join(said)
+
+
+def _files(result) -> str:
+    places = {name: result.get(name) for name in ("mask", "lyrdb", "run")}
+    if places["run"]:
+        places["report"] = Path(places["run"]) / "report.html"
+    rows = [(name, str(place)) for name, place in places.items() if place]
+    return columns(rows, "<<") if rows else ""

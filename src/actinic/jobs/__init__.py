@@ -1,0 +1,14 @@
+"""One typed function for each verb: what the command line, notebooks and other programs call."""
+
+from .contest import bench as bench
+from .contest import score as score
+from .correct import correct as correct
+from .correct import demo as demo
+from .expose import expose as expose
+from .inspect import data_sets as data_sets
+from .inspect import doctor as doctor
+from .inspect import schema as schema
+from .verify import verify as verify
+from .work import Work as Work
+from .work import load_setup as load_setup
+from .work import presets as presets

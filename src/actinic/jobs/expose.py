@@ -1,0 +1,124 @@
+"""Print a window of a layout at one condition and hand out every stage."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ConfigError
+from ..forward import Corner, Process, anchored, prepare
+from ..layout import clipped, coverage
+from ..metrology import contours
+from ..optics import KernelFile
+from ..scale import split
+from ..types import Grid, double
+from .folder import refuse_existing, write_file
+from .work import Work, data_folder
+
+STAGES = {"coverage": "area fraction", "aerial": "clear field = 1", "latent": "clear field = 1", "printed": "0 or 1"}
+
+
+def expose(
+    work: Work,
+    *,
+    corner: str | None = None,
+    dose: float | None = None,
+    focus_nm: float | None = None,
+    save: Path | None = None,
+    force: bool = False,
+) -> dict:
+    """Print the drawn polygons as a mask, at a corner of the setup or at a dose and focus of one's own.
+
+    `save` writes an .npz with every stage [y, x], the sample positions `x_nm` and `y_nm`, the printed contours
+    (`contour_xy_nm`, split at `contour_starts`), and the units.
+    """
+    if save is not None:
+        refuse_existing(save, force)
+    setup = work.setup()
+    condition = _condition(setup.process, corner, dose, focus_nm)
+    process = replace(anchored(setup.process), corners=(condition,))
+    window = work.window_nm()
+    if isinstance(process.scanner, KernelFile):
+        tiling, folder = split(window, 1.0, process.scanner.period_nm, 0.0), data_folder()
+    else:
+        pitch = setup.recipe.stages[-1].pixel_nm / 2
+        tiling, folder = split(window, pitch, setup.tiles.core_nm, setup.tiles.halo_nm), None
+    halo, shape = tiling.halo_px, tuple(n * c for n, c in zip(tiling.count, tiling.core_px, strict=True))
+    layout = work.read(halo * tiling.pixel_nm)
+    images = {name: np.empty(shape, np.float32) for name in ("coverage", "aerial", "latent")}
+    imaging = prepare(process, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
+    for number, tile in enumerate(tiling.tiles):
+        row, column = divmod(number, tiling.count[1])
+        (cy, cx) = tiling.core_px
+        place = np.s_[row * cy : (row + 1) * cy, column * cx : (column + 1) * cx]
+        covered = jnp.asarray(coverage(clipped(layout, tile.grid.window_nm), tile.grid))
+        found = covered, imaging.pixels(imaging.aerial(covered))[0], imaging.pixels(imaging.latent(covered))[0]
+        for image, values in zip(images.values(), found, strict=True):
+            image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
+    grid = Grid(shape, tiling.pixel_nm, window[:2])
+    # The last tiles may reach beyond the window.
+    rows, columns = int(np.sum(grid.y_nm < window[3])), int(np.sum(grid.x_nm < window[2]))
+    images = {name: image[:rows, :columns] for name, image in images.items()}
+    grid = Grid((rows, columns), grid.pitch_nm, grid.origin_nm)
+    threshold = float(double(process.resist.threshold))
+    images["printed"] = ((images["latent"] >= threshold) == process.printed_above).astype(np.float32)
+    loops = contours(images["latent"], grid, threshold)
+    if save is not None:
+        _save(save, images, grid, loops, threshold)
+    pixel = grid.pitch_nm**2 * 1e-6
+    printed = float(_area_share(images["latent"], threshold, process.printed_above).sum()) * pixel
+    return {
+        "corner": condition.name,
+        "dose": float(double(condition.dose)),
+        "focus_nm": float(double(condition.focus_nm)),
+        "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
+        "drawn_area_um2": clipped(layout, window).area_nm2 * 1e-6,
+        "printed_area_um2": printed,
+        "intensity_max": float(images["aerial"].max()),
+        "intensity_min": float(images["aerial"].min()),
+        "threshold": threshold,
+        "contours": len(loops),
+        "pitch_nm": grid.pitch_nm,
+        "shape": [rows, columns],
+        "saved": str(save) if save is not None else None,
+    }
+
+
+def _condition(process: Process, name: str | None, dose: float | None, focus_nm: float | None) -> Corner:
+    named = {corner.name: corner for corner in process.corners}
+    if name is not None and name not in named:
+        raise ConfigError(f"there is no corner {name!r}; this setup has {', '.join(map(repr, named))}")
+    base = named[name] if name is not None else process.corners[0]
+    if dose is None and focus_nm is None:
+        return base
+    if dose is not None and not 0 < dose < 10:
+        raise ConfigError(f"dose {dose:g} must lie between 0 and 10; 1 is nominal")
+    if focus_nm is not None and not abs(focus_nm) <= 5000:
+        raise ConfigError(f"focus {focus_nm:g} nm must lie within 5000 nm")
+    return Corner(
+        "own",
+        dose=float(double(base.dose)) if dose is None else dose,
+        focus_nm=float(double(base.focus_nm)) if focus_nm is None else focus_nm,
+    )
+
+
+def _area_share(latent: np.ndarray, threshold: float, above: bool) -> np.ndarray:
+    height = (latent - threshold) * (1 if above else -1)
+    return np.clip(0.5 + height / np.maximum(np.hypot(*np.gradient(height)), 1e-12), 0, 1)
+
+
+def _save(path: Path, images: dict, grid: Grid, loops: list[np.ndarray], threshold: float) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        **images,
+        x_nm=grid.x_nm,
+        y_nm=grid.y_nm,
+        threshold=threshold,
+        contour_xy_nm=np.concatenate(loops) if loops else np.zeros((0, 2)),
+        contour_starts=np.cumsum([0, *map(len, loops)])[:-1],
+        units=np.array([f"{name}: {unit}" for name, unit in STAGES.items()] + ["x_nm, y_nm, contour_xy_nm: nm"]),
+    )
+    write_file(Path(path), buffer.getvalue())
