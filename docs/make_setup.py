@@ -1,0 +1,169 @@
+"""The tables of docs/setup.md, from the JSON Schema; after a change: python docs/make_setup.py"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from actinic.jobs import schema
+
+PAGE = Path(__file__).with_name("setup.md")
+START, END = "<!-- tables: written by docs/make_setup.py -->\n", "<!-- end of tables -->\n"
+
+MEANING = {
+    "process.scanner (scanner).kind": "Source and lens; the image is computed from them.",
+    "process.scanner.projector.wavelength_nm": "Vacuum wavelength.",
+    "process.scanner.projector.na": "Numerical aperture on the wafer side; below `immersion_index`.",
+    "process.scanner.projector.immersion_index": "Refractive index in which focus is counted: 1 dry.",
+    "process.scanner.projector.zernikes_nm": "Fringe Zernikes `Z1` to `Z37`, optical path.",
+    "process.scanner.source (conventional).sigma": "Radius of the disc.",
+    "process.scanner.source (conventional).kind": "A uniform disc.",
+    "process.scanner.source (annular).sigma_in": "Inner radius.",
+    "process.scanner.source (annular).sigma_out": "Outer radius.",
+    "process.scanner.source (annular).kind": "A uniform ring.",
+    "process.scanner.source (dipole).sigma_in": "Inner radius.",
+    "process.scanner.source (dipole).sigma_out": "Outer radius.",
+    "process.scanner.source (dipole).opening_deg": "Full opening angle of a pole.",
+    "process.scanner.source (dipole).rotation_deg": "Angle of the first pole, counter-clockwise from +x.",
+    "process.scanner.source (dipole).kind": "Two ring segments, opposite each other.",
+    "process.scanner.source (quasar).sigma_in": "Inner radius.",
+    "process.scanner.source (quasar).sigma_out": "Outer radius.",
+    "process.scanner.source (quasar).opening_deg": "Full opening angle of a pole.",
+    "process.scanner.source (quasar).rotation_deg": "Angle of the first pole, counter-clockwise from +x.",
+    "process.scanner.source (quasar).kind": "Four ring segments, 90 degrees apart.",
+    "process.scanner.source (freeform).file": (
+        "CSV of rows `sigma_x, sigma_y, intensity` on a square lattice; each row is a uniformly bright square pixel. "
+        "A relative path counts from the current folder."
+    ),
+    "process.scanner.source (freeform).kind": "A pixelated source.",
+    "process.scanner (kernels).kind": "Optics known only as coherent systems in a file.",
+    "process.scanner (kernels).file": "An .npz file with `<set>` and `scale_<set>` for each set, in `ACTINIC_DATA`.",
+    "process.scanner (kernels).period_nm": "Period of the square tile that the kernels belong to.",
+    "process.scanner (kernels).dots": "Point samples of the mask a period.",
+    "process.scanner (kernels).sets": "Names of the kernel sets.",
+    "process.scanner (kernels).focus_nm": "Focus of each set, in the same order.",
+    "process.mask (binary).drawn": "What the drawn polygons are on the mask. `clear`: they print where it is bright.",
+    "process.mask (binary).kind": "Transmission 1 and 0.",
+    "process.mask (attpsm).transmission": "Intensity transmission of the absorber.",
+    "process.mask (attpsm).phase_deg": "Phase of the absorber against the clear part.",
+    "process.mask (attpsm).drawn": "What the drawn polygons are on the mask, as for `binary`.",
+    "process.mask (attpsm).kind": "Attenuated phase-shift mask.",
+    "process.resist.diffusion_nm": "Standard deviation of the Gaussian blur of the intensity; none: no blur.",
+    "process.resist.threshold": "Intensity at the printed edge at dose 1, clear field = 1. Give this or an anchor.",
+    "process.resist.tone": "Which part of the resist stays. Recorded; it moves no printed edge.",
+    "process.resist.kind": "Blur and one threshold.",
+    "process.resist.anchor.cd_nm": "Width of the dense line that prints on size at dose 1 and focus 0.",
+    "process.resist.anchor.pitch_nm": "Its pitch.",
+    "process.corners.name": "For messages and `--corner`.",
+    "process.corners.dose": "Relative dose: a factor on the intensity (with `kernels`: on the amplitude).",
+    "process.corners.focus_nm": "Defocus, positive with the wafer away from the lens.",
+    "recipe.area": "Weight of the area where the nominal print misses the target.",
+    "recipe.band": "Weight of the area where the corners' prints disagree.",
+    "recipe.edge": "Cost in nm2 of one nm of edge whose image is far off the threshold.",
+    "recipe.edge_tolerance": "Relative deviation from the threshold at which that cost is half.",
+    "recipe.edge_step_nm": "Distance of the sites where the edge cost is taken.",
+    "recipe.blur_nm": "Standard deviation of the blur of the level set; 0: none.",
+    "recipe.background": "Level set outside the target at the start; near 0 lets assist features grow.",
+    "recipe.leading": "Coherent systems a focus that are imaged at every step.",
+    "recipe.refresh": "Steps between two evaluations of all other systems.",
+    "recipe.floor": "Adam's epsilon, added to the root of the second moment; keeps dead parameters still.",
+    "recipe.stages.pixel_nm": "Pixel of the mask.",
+    "recipe.stages.steps": "Adam steps, done in runs of `refresh`, the last one whole.",
+    "recipe.stages.step": "Step size.",
+    "recipe.stages.mask_steepness": "Slope of the sigmoid from level set to opening.",
+    "recipe.stages.print_steepness": "Slope of the sigmoid from image less threshold to print.",
+    "recipe.stages.sharp": "Pixels hold the area that the polygon will have in them (see docs/ilt.md).",
+    "limits.width_nm": "Smallest width of open parts. Counted on the written mask, not enforced.",
+    "limits.space_nm": "Smallest width of opaque parts. Counted, not enforced.",
+    "limits.area_nm2": "Smallest open component and smallest hole; smaller ones are left out of the mask.",
+    "limits.grid_nm": "Manufacturing grid. Recorded; vertices are put on the layout's database unit.",
+    "tiles.core_nm": "Largest core of a tile.",
+    "tiles.halo_nm": "Surroundings computed with a core.",
+    "spec.mean_abs_epe_nm": "Largest mean absolute EPE that is in spec.",
+    "spec.max_abs_epe_nm": "Largest absolute EPE that is in spec, and the limit above which a gauge is a hotspot.",
+}  # fmt: skip
+
+
+def tables() -> str:
+    """One table for each part of the file, in the order of the schema."""
+    whole = schema("setup")
+    text, used = "", set()
+    for path, kind, part in _parts(whole, whole, ""):
+        place = f"{path} ({kind})" if kind else path
+        rows = ["| key | value | unit | default | meaning |", "|---|---|---|---|---|"]
+        for key, value in part["properties"].items():
+            if _objects(whole, value):
+                continue
+            name = f"{place}.{key}"
+            used.add(name)
+            default = _default(part, key, value)
+            rows.append(f"| `{key}` | {_value(value)} | {_unit(key, value)} | {default} | {MEANING[name]} |")
+        if len(rows) > 2:
+            title = f"`{path}`" + (f", kind `{kind}`" if kind else "")
+            text += f"### {title}\n\n" + "\n".join(rows) + "\n\n"
+    left = sorted(set(MEANING) - used)
+    if left:
+        raise KeyError(f"no such keys in the schema: {left}")
+    return text
+
+
+def page() -> str:
+    """docs/setup.md with its tables as they should be."""
+    before, _, rest = PAGE.read_text().partition(START)
+    return before + START + "\n" + tables() + END + rest.partition(END)[2]
+
+
+def _parts(whole: dict, node: dict, path: str) -> Iterator[tuple[str, str, dict]]:
+    """Every table of the file: its path, its kind where there is a choice, and its schema."""
+    for key, value in node["properties"].items():
+        below = f"{path}.{key}".lstrip(".")
+        parts = _objects(whole, value)
+        for part in parts:
+            yield below, part["properties"]["kind"]["const"] if len(parts) > 1 else "", part
+            yield from _parts(whole, part, below)
+
+
+def _objects(whole: dict, value: dict) -> list[dict]:
+    """The tables that a key may hold."""
+    choices = [value, value.get("items", {}), *value.get("oneOf", []), *value.get("anyOf", [])]
+    return [whole["$defs"][c["$ref"].rpartition("/")[2]] for c in choices if "$ref" in c]
+
+
+def _number(value: dict) -> dict:
+    """What carries type and bounds: the value itself, what is not null of it, or what a list or table holds."""
+    for choice in value.get("anyOf", []):
+        if choice.get("type") != "null":
+            return choice
+    inner = value.get("items") or value.get("additionalProperties")
+    return inner if isinstance(inner, dict) else value
+
+
+def _value(value: dict) -> str:
+    number = _number(value)
+    if "const" in number:
+        return f'`"{number["const"]}"`'
+    if "enum" in number:
+        return " or ".join(f'`"{word}"`' for word in number["enum"])
+    signs = (("exclusiveMinimum", ">"), ("minimum", "≥"), ("exclusiveMaximum", "<"), ("maximum", "≤"))
+    bounds = ", ".join(f"{sign} {number[name]:g}" for name, sign in signs if name in number)
+    kind = {"boolean": "true or false", "string": "text", "integer": "whole number"}.get(number["type"], number["type"])
+    many = {"array": "list: ", "object": "table: "}.get(value.get("type", ""), "")
+    return many + " ".join(filter(None, (kind, bounds)))
+
+
+def _unit(key: str, value: dict) -> str:
+    stated = _number(value).get("unit", "")
+    return stated or next((unit for unit in ("nm2", "nm", "deg") if key.endswith(f"_{unit}")), "")
+
+
+def _default(part: dict, key: str, value: dict) -> str:
+    if key in part.get("required", []):
+        return "required"
+    default = value.get("default")
+    if isinstance(default, bool):
+        return str(default).lower()
+    if isinstance(default, int | float):
+        return f"{default:g}"
+    return "none" if default is None else f'`"{default}"`'
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

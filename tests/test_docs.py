@@ -1,0 +1,173 @@
+"""The documents are true: their Python runs, their links lead somewhere, commands and tables are those of the code."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actinic import presets
+from actinic.interfaces.cli import reference
+from actinic.interfaces.cli.app import parse
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+WRITTEN = [page for page in PAGES if page.name != "cli.md"]  # cli.md is compared with the code in test_cli
+NAMES = [page.name for page in PAGES]
+
+sys.path.insert(0, str(ROOT / "docs"))
+import make_picture  # noqa: E402
+import make_setup  # noqa: E402
+
+
+def blocks(text: str, language: str) -> list[tuple[int, str]]:
+    """Fenced blocks of a language, with the number of the line above their first."""
+    found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [(text[: match.start()].count("\n") + 1, match[1]) for match in found]
+
+
+def run(page: Path, folder: Path, monkeypatch) -> dict:
+    """All Python of a page in one namespace; an error names the page's line."""
+    monkeypatch.chdir(folder)
+    names: dict = {"__name__": "documented"}
+    python = blocks(page.read_text(), "python")
+    assert python, f"{page.name} has no Python"
+    for line, code in python:
+        exec(compile("\n" * line + code, str(page), "exec"), names)
+    return names
+
+
+def test_readme_python(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "README.md", tmp_path, monkeypatch)
+    sensitivity = names["sensitivity"]
+    # The point is the middle of the line: its own pixel helps most, and left and right alike.
+    assert divmod(int(sensitivity.argmax()), 100) == (50, 50)
+    assert float(sensitivity[50, 47]) == pytest.approx(float(sensitivity[50, 53]), rel=1e-3)
+    assert capsys.readouterr().out.startswith("(100, 100)")
+    [(_, code)] = blocks((ROOT / "README.md").read_text(), "python")
+    assert len(code.splitlines()) == 5
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory):
+    """What docs/python.md leaves behind: its names and its folder."""
+    folder = tmp_path_factory.mktemp("python")
+    with pytest.MonkeyPatch.context() as patch:
+        return run(ROOT / "docs" / "python.md", folder, patch), folder
+
+
+def test_python_page(api):
+    names, folder = api
+    assert names["result"]["mask"] == str(Path("run") / "mask.oas") and (folder / "run" / "mask.oas").exists()
+    assert {path.name for path in (folder / "run").iterdir()} == documented_files()
+
+
+def documented_files() -> set[str]:
+    """The files of a run folder by the table of docs/ilt.md."""
+    text = (ROOT / "docs" / "ilt.md").read_text().partition("## The run folder")[2]
+    files = set(re.findall(r"^\| `([\w.]+)` \|", text, re.MULTILINE))
+    return files - {"layout.oas"}  # `demo` adds it
+
+
+def test_picture_shows_the_written_mask(api, monkeypatch):
+    names, folder = api
+    shutil.copy(folder / "drawn.oas", folder / "run" / "layout.oas")
+    monkeypatch.chdir(folder)
+    found = make_picture.verification(folder / "run")
+    (folder / "run" / "layout.oas").unlink()
+    assert found.summary.mean_abs_nm == pytest.approx(names["result"]["mean_abs_epe_nm"], abs=1e-6)
+    axes = make_picture.picture(found, (0.2, 0.8))
+    assert axes.get_xlim() == (0.2, 0.8) and axes.get_ylim() == (0.0, 1.0)
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {"target", "mask", "printed"}
+
+
+def test_picture_is_small():
+    picture = (ROOT / "docs" / "demo.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) < make_picture.LARGEST_BYTES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_relative_links_resolve(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.is_file(), f"{page.name}: {link} leads nowhere"
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}, link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_paths_in_backticks_exist(page):
+    paths = re.findall(r"`((?:src|docs|tests|benchmarks)/[\w./-]+)`", page.read_text())
+    missing = [path for path in paths if not (ROOT / path).exists()]
+    assert not missing
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text()
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == pages
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=[page.name for page in WRITTEN])
+def test_documented_commands_parse(page):
+    for _, code in blocks(page.read_text(), "sh"):
+        for line in code.splitlines():
+            words = shlex.split(line.partition(">")[0], comments=True)
+            if words[:1] == ["actinic"]:
+                parse(words[1:])  # raises on an unknown verb, option or choice
+
+
+def test_documented_options_exist():
+    known = set(re.findall(r"--[a-z][a-z-]*", reference.help_text()))
+    for page in WRITTEN:
+        code = " ".join(re.findall(r"`([^`\n]+)`", page.read_text()))
+        if page.name != "CHANGELOG.md":
+            assert set(re.findall(r"(?<!\w)--[a-z][a-z-]*", code)) <= known, page.name
+
+
+def test_every_verb_is_in_the_readme():
+    verbs = set(re.findall(r"^## (actinic (?:data )?\w+)$", reference.help_text(), re.MULTILINE)) - {"actinic data"}
+    assert set(re.findall(r"^\| `(actinic [\w ]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)) == verbs
+
+
+def test_documented_targets_are_in_the_makefile():
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in WRITTEN:
+        text = page.read_text()
+        code = "\n".join(re.findall(r"^```(?:sh)?\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+        named = re.findall(r"`make ([\w-]+)`", text) + re.findall(r"^make ([\w-]+)", code, re.MULTILINE)
+        assert set(named) <= targets, page.name
+
+
+def test_setup_page_is_up_to_date():
+    """After a change: python docs/make_setup.py"""
+    assert (ROOT / "docs" / "setup.md").read_text() == make_setup.page()
+
+
+def test_setup_tables_are_not_empty_words():
+    tables = make_setup.tables()
+    assert "| `wavelength_nm` | number > 1, < 500 | nm | required |" in tables
+    assert "| `dose` | number > 0, < 10 |  | 1 |" in tables
+    assert all(line.count("|") == 6 for line in tables.splitlines() if line.startswith("|"))
+
+
+def test_every_preset_is_on_the_setup_page():
+    text = (ROOT / "docs" / "setup.md").read_text().partition("## Presets")[2].partition("## Keys")[0]
+    assert re.findall(r"^\| `([\w-]+)` \|", text, re.MULTILINE) == presets.names()[::-1]
+
+
+def test_data_sets_are_on_the_data_page():
+    done = subprocess.run(
+        [sys.executable, "-c", "from actinic.jobs import data_sets; print(*[s['name'] for s in data_sets()])"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    text = (ROOT / "docs" / "data.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == done.stdout.split()
