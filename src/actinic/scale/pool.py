@@ -38,6 +38,7 @@ def spread(function: Callable[[Task], Result], tasks: Iterable[Task], workers: i
         with _environment(SINGLE):
             results = pool.map(function, tasks)
         yield from results
+        pool.shutdown()  # waits, so that what the workers spent can be counted
     except BaseException:
         # Nobody waits for what the others still compute. (Python 3.14 has a public way to do this.)
         for process in list((pool._processes or {}).values()):
