@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 from actinic.errors import InputError, NumericalError
 from actinic.layout.polygons import Layout, rings
-from actinic.metrology import EDGE, LINE_END, Gauges, contours, edge_placement, pv_band, pv_band_nm, spline, summary
+from actinic.metrology import (
+    EDGE,
+    LINE_END,
+    Gauges,
+    area_fraction,
+    contours,
+    edge_placement,
+    pv_band,
+    pv_band_nm,
+    spline,
+    summary,
+)
 from actinic.types import Grid
 
 GRID = Grid((64, 96), 8.0, (-100.0, 40.0))
@@ -182,3 +193,12 @@ def test_band_is_union_less_intersection():
     assert pv_band_nm(600.0, target) == 2.0
     with pytest.raises(InputError, match="no edges"):
         pv_band_nm(600.0, Layout((), 1.0))
+
+
+def test_area_fraction_of_a_slanted_edge_is_its_area():
+    y, x = np.mgrid[:60, :80] + 0.5
+    height = 0.6 * (x - 31.3) + 0.2 * (y - 20.1)
+    # Across a row the edge lies at x = 31.3 - (y - 20.1) / 3, and all to its right counts.
+    exact = (80 - (31.3 - (y[:, 0] - 20.1) / 3)).sum()
+    assert area_fraction(height).sum() == pytest.approx(exact, rel=1e-4)
+    assert area_fraction(-height).sum() == pytest.approx(60 * 80 - exact, rel=1e-4)

@@ -69,3 +69,13 @@ def test_results_come_in_order_and_errors_come_back(workers):
     assert list(spread(_square, range(5), workers)) == [0, 1, 4, 9, 16]
     with pytest.raises(ValueError, match="task 0"):
         list(spread(_fail, range(3), workers))
+
+
+def test_cores_laid_in_their_places_are_the_window():
+    tiling = split((0.0, 0.0, 700.0, 300.0), 10.0, 250.0, 50.0)
+    laid = np.zeros(tiling.cores_shape)
+    for number, tile in enumerate(tiling.tiles):
+        laid[tiling.place(number)] += 1
+        rows, columns = tiling.place(number)
+        assert (columns.start * 10.0, rows.start * 10.0) == tile.core_nm[:2]
+    assert (laid == 1).all() and laid.shape == (tiling.count[0] * tiling.core_px[0], 72)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 # One differentiable number: a float in a file, a 0-d float array in a module.
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ else:
 
 # Axis names, declared once: arrays are [y, x], a sample stands at its pixel's centre.
 Samples = Float[Array | np.ndarray, "y x"]
-Kernel = Complex[Array, "kernel fy fx"]
 
 Stage = Literal["coverage", "aerial", "latent", "printed"]
 

@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from ..forward import Process, anchored, distinct_focus
 from ..layout import Layout, clipped, coverage
 from ..mask import transmitted
-from ..metrology import EpeSummary, Gauges, edge_placement, gauges, summary
+from ..metrology import EpeSummary, Gauges, area_fraction, edge_placement, gauges, summary
 from ..optics import Scanner, abbe, band
 from ..scale import split
 from ..types import Grid, Image, double
@@ -63,7 +63,7 @@ def verify(
     around = (x0 - MARGIN_NM, y0 - MARGIN_NM, x1 + MARGIN_NM, y1 + MARGIN_NM)
     tiling = split(around, pitch_nm, core_nm, halo_nm)
     halo = tiling.halo_px
-    shape = tuple(n * c for n, c in zip(tiling.count, tiling.core_px, strict=True))
+    shape = tiling.cores_shape
     latent = np.empty((len(masks), len(focuses), *shape), np.float32)
     for number, tile in enumerate(tiling.tiles):
         points, _ = scanner.source_points(tile.grid.period_nm)
@@ -72,11 +72,7 @@ def verify(
         fine = tile.grid.with_pitch(pitch_nm / 2)
         covered = [coverage(clipped(mask, tile.grid.window_nm), fine).astype(float) for mask in masks]
         amplitudes = np.stack([transmitted(exact.mask, band.mask_spectrum(c, orders)) for c in covered])
-        row, column = divmod(number, tiling.count[1])
-        place = np.s_[
-            row * tiling.core_px[0] : (row + 1) * tiling.core_px[0],
-            column * tiling.core_px[1] : (column + 1) * tiling.core_px[1],
-        ]
+        place = tiling.place(number)
         for f, focus in enumerate(focuses):
             images = abbe.aerial(scanner, amplitudes, tile.grid, focus)
             for m, image in enumerate(images):
@@ -102,7 +98,7 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
     sign = 1 if above else -1
     heights = [sign * (dose * latent[f] - threshold) for f, dose in corners]
     outer, inner = np.max(heights, 0), np.min(heights, 0)
-    band_area = (_area_fraction(outer) - _area_fraction(inner))[inside].sum() * grid.pitch_nm**2
+    band_area = (area_fraction(outer) - area_fraction(inner))[inside].sum() * grid.pitch_nm**2
     edges = clipped(target, window_nm).edges_nm
     perimeter = np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1]).sum()
     corner = tuple(o + int(n[0]) * grid.pitch_nm for o, n in zip(grid.origin_nm, (columns, rows), strict=True))
@@ -122,12 +118,6 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
         inner=inner[inside] > 0,
         pv_band_nm=float(band_area / perimeter) if perimeter else 0.0,
     )
-
-
-def _area_fraction(height: np.ndarray) -> np.ndarray:
-    """Share of each pixel where a height [y, x] is positive, from its distance to the zero contour."""
-    slope = np.hypot(*np.gradient(height))
-    return np.clip(0.5 + height / np.maximum(slope, 1e-12), 0, 1)
 
 
 def _scanner(process: Process) -> Scanner:

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..forward import Corner, Process, anchored, prepare
 from ..layout import clipped, coverage
-from ..metrology import contours
+from ..metrology import area_fraction, contours
 from ..optics import KernelFile
 from ..scale import split
 from ..types import Grid, double
@@ -45,16 +45,16 @@ def expose(
     else:
         pitch = setup.recipe.stages[-1].pixel_nm / 2
         tiling, folder = split(window, pitch, setup.tiles.core_nm, setup.tiles.halo_nm), None
-    halo, shape = tiling.halo_px, tuple(n * c for n, c in zip(tiling.count, tiling.core_px, strict=True))
+    halo, shape = tiling.halo_px, tiling.cores_shape
     layout = work.read(halo * tiling.pixel_nm)
     images = {name: np.empty(shape, np.float32) for name in ("coverage", "aerial", "latent")}
     imaging = prepare(process, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
     for number, tile in enumerate(tiling.tiles):
-        row, column = divmod(number, tiling.count[1])
-        (cy, cx) = tiling.core_px
-        place = np.s_[row * cy : (row + 1) * cy, column * cx : (column + 1) * cx]
+        (cy, cx), place = tiling.core_px, tiling.place(number)
         covered = jnp.asarray(coverage(clipped(layout, tile.grid.window_nm), tile.grid))
-        found = covered, imaging.pixels(imaging.aerial(covered))[0], imaging.pixels(imaging.latent(covered))[0]
+        (aerial,) = imaging.aerial(covered)
+        latent = imaging.dose[0] * process.resist.latent(aerial, tile.grid.period_nm)
+        found = covered, imaging.pixels(aerial), imaging.pixels(latent)
         for image, values in zip(images.values(), found, strict=True):
             image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
     grid = Grid(shape, tiling.pixel_nm, window[:2])
@@ -68,7 +68,8 @@ def expose(
     if save is not None:
         _save(save, images, grid, loops, threshold)
     pixel = grid.pitch_nm**2 * 1e-6
-    printed = float(_area_share(images["latent"], threshold, process.printed_above).sum()) * pixel
+    height = (images["latent"] - threshold) * (1 if process.printed_above else -1)
+    printed = float(area_fraction(height).sum()) * pixel
     return {
         "corner": condition.name,
         "dose": float(double(condition.dose)),
@@ -102,11 +103,6 @@ def _condition(process: Process, name: str | None, dose: float | None, focus_nm:
         dose=float(double(base.dose)) if dose is None else dose,
         focus_nm=float(double(base.focus_nm)) if focus_nm is None else focus_nm,
     )
-
-
-def _area_share(latent: np.ndarray, threshold: float, above: bool) -> np.ndarray:
-    height = (latent - threshold) * (1 if above else -1)
-    return np.clip(0.5 + height / np.maximum(np.hypot(*np.gradient(height)), 1e-12), 0, 1)
 
 
 def _save(path: Path, images: dict, grid: Grid, loops: list[np.ndarray], threshold: float) -> None:

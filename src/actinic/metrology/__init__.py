@@ -1,5 +1,6 @@
 """What a print measures: contours, edge placement, line widths, process band, contest scores, mask rules."""
 
+from .band import area_fraction as area_fraction
 from .band import pv_band as pv_band
 from .band import pv_band_nm as pv_band_nm
 from .cd import cd as cd

@@ -46,6 +46,12 @@ def pv_band(prints: Sequence[tuple[np.ndarray, float, bool]], grid: Grid) -> flo
     return float(cells) * grid.pitch_nm**2
 
 
+def area_fraction(height: np.ndarray) -> np.ndarray:
+    """Share of each pixel where a height [y, x] is positive, from its distance to the zero contour."""
+    slope = np.hypot(*np.gradient(height))
+    return np.clip(0.5 + height / np.maximum(slope, 1e-12), 0, 1)
+
+
 def pv_band_nm(area_nm2: float, target: Layout) -> float:
     """Mean width of the band: its area over the perimeter of the target."""
     x0, y0, x1, y1 = target.edges_nm.T

@@ -41,6 +41,16 @@ class Tiling:
         return found
 
     @property
+    def cores_shape(self) -> tuple[int, int]:
+        """Shape of an array of all cores side by side."""
+        return self.count[0] * self.core_px[0], self.count[1] * self.core_px[1]
+
+    def place(self, number: int) -> tuple[slice, slice]:
+        """Where the core of a tile, counted as in `tiles`, lies in that array."""
+        (cy, cx), (row, column) = self.core_px, divmod(number, self.count[1])
+        return np.s_[row * cy : (row + 1) * cy, column * cx : (column + 1) * cx]
+
+    @property
     def whole(self) -> Grid:
         """The grid of all cores together with one halo around."""
         shape = tuple(n * c + 2 * self.halo_px for n, c in zip(self.count, self.core_px, strict=True))
