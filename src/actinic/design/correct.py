@@ -71,7 +71,8 @@ def correct(
         progress("tiles", len(fields), len(tiles))
     whole = stitch(tiling, fields, round(BLEND_NM / tiling.pixel_nm))
     limits = setup.limits
-    mask = trace(whole, tiling.whole, layout.dbu_nm, mask_grid_nm=limits.grid_nm, min_area_nm2=limits.area_nm2)
+    dbu_nm = min(layout.dbu_nm, limits.grid_nm)  # a mask may be written on a finer grid than the layout
+    mask = trace(whole, tiling.whole, dbu_nm, mask_grid_nm=limits.grid_nm, min_area_nm2=limits.area_nm2)
     total = Cost(*(sum(getattr(c, name) for c in costs) for name in ("cpu_s", "wall_s", "compile_s")))
     return Corrected(mask, whole, tiling, total)
 

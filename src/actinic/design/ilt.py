@@ -45,8 +45,8 @@ class Stage(eqx.Module):
 class Recipe(eqx.Module):
     """What is wanted of a mask and how it is sought.
 
-    Weights are per nm^2 of wrong area; `edge` is the cost in nm^2 per nm of edge whose image is off the
-    threshold by much more than the share `edge_tolerance`. `background` is where theta starts outside the
+    Weights are per nm^2 of wrong area; `edge` is the cost in nm^2 per nm of edge and per share
+    `edge_tolerance` by which its image is off the threshold, quadratic within the first. `background` is where theta starts outside the
     target: near 0 lets assist features grow. `leading` systems are imaged at every step, the rest once in
     `refresh` steps.
     """
@@ -116,7 +116,8 @@ def loss(theta, goal: Goal):
     uy, ux = goal.sites
     nominal_samples = imaging.dose[0] * samples[imaging.focus_of[0]]
     off = (jnp.sum((uy @ nominal_samples) * ux, 1) / threshold - 1) / recipe.edge_tolerance
-    edges = jnp.sum(off**2 / (1 + off**2)) * recipe.edge_step_nm
+    # Linear far out: an edge that is far off keeps its pull, and no edge is given up for lost.
+    edges = jnp.sum(jnp.sqrt(1 + off**2) - 1) * recipe.edge_step_nm
     return pixel**2 * (recipe.area * missed + recipe.band * spread) + recipe.edge * edges
 
 
