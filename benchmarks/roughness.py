@@ -1,4 +1,4 @@
-"""Unbiased roughness on lines with known truth: bias, coverage of the intervals, what is flagged. Minutes to an hour."""
+"""Unbiased roughness on lines with known truth: bias, coverage of the intervals, what is flagged. Up to an hour."""
 
 from common import report  # noqa: I001 sets the environment before JAX starts
 

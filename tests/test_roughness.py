@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-import rough_lines
 from scipy import integrate, linalg
 
+import rough_lines
 from actinic.errors import ConfigError, InputError
 from actinic.metrology.roughness import (
+    blurred_correlation,
     correlation,
     length_factor,
     line_roughness,
@@ -60,11 +61,33 @@ def test_spectrum_is_the_transform_of_the_correlation(hurst):
     assert 2 * area == pytest.approx(1.5**2, rel=1e-3)
 
 
+@pytest.mark.parametrize(("hurst", "blur"), [(0.3, 0.5), (0.5, 1.5), (0.9, 3.0)])
+def test_blurred_correlation_is_the_transform_of_the_filtered_spectrum(hurst, blur):
+    lag = np.array([0.0, 1.0, 4.0, 11.0, 40.0])
+    found = blurred_correlation(lag, 8.0, hurst, blur)
+    for t, value in zip(lag, found, strict=True):
+        truth = 2 * integrate.quad(
+            lambda f, t=t: spectrum(f, 1.0, 8.0, hurst) * np.exp(-((2 * np.pi * f * blur) ** 2))
+            * np.cos(2 * np.pi * f * t), 0, 3 / blur, limit=500,
+        )[0]  # fmt: skip
+        assert value == pytest.approx(truth, abs=2e-5)
+
+
+def test_a_known_blur_is_undone(lines):
+    fine = rough_lines.Lines(4 * SAMPLES, STEP / 4, 1.0, 10.0)
+    random = np.random.default_rng(15)
+    seen = rough_lines.blurred(fine(EDGES, random), 4 * 1.5)[:, ::4]
+    e = rough_lines.noisy(seen, 0.3, random)
+    r = roughness(e, STEP, blur_nm=1.5)
+    assert r.flags == () and r.sigma_nm.low < 1 < r.sigma_nm.high and r.xi_nm.low < 10 < r.xi_nm.high
+    assert {flag.name for flag in roughness(e, STEP).flags} & {"noise", "spectrum"}
+
+
 @pytest.mark.parametrize("samples", [96, 97])
 @pytest.mark.parametrize("detrend", [0, 1])
 def test_expected_periodogram_against_dense_matrices(samples, detrend):
     record = Record(samples, 2.0, detrend)
-    covariance = correlation(record.lag_nm, 30.0, 0.7)
+    covariance = record.covariance(30.0, 0.7)
     trend = np.vander(np.arange(samples), detrend + 1)
     keep = np.eye(samples) - trend @ np.linalg.pinv(trend)
     wave = np.exp(-2j * np.pi * np.outer(record.frequency * 2.0, np.arange(samples))) @ keep
@@ -90,20 +113,20 @@ def test_made_edges_have_the_covariance(hurst):
 def test_sigma_is_unbiased_and_covered(xi, noise, hurst):
     made = rough_lines.Lines(1000, 1.0, 1.0, xi, hurst)
     found = []
-    for seed in range(20):
+    for seed in range(12):
         random = np.random.default_rng((seed, 5))
         found.append(roughness(rough_lines.noisy(made(50, random), noise, random), 1.0))
     good = [r for r in found if r.sigma_nm]
-    assert len(good) >= 19
+    assert len(good) >= 11
     for name, truth in (("sigma_nm", 1.0), ("xi_nm", xi), ("hurst", hurst), ("noise_nm", noise)):
         numbers = [getattr(r, name) for r in good]
         logs = np.log([n.value for n in numbers])
         assert abs(logs.mean() - np.log(truth)) < 4 * logs.std() / np.sqrt(len(good)) + 1e-3
-        # 95 % of 20, give or take.
-        assert sum(n.low <= truth <= n.high for n in numbers) >= 15
+        # 95 % of 12, give or take.
+        assert sum(n.low <= truth <= n.high for n in numbers) >= 8
         # The intervals are as wide as the estimates scatter.
         width = np.mean([np.log(n.high / n.low) for n in numbers]) / (2 * 1.96)
-        assert 0.6 < width / logs.std() < 1.7
+        assert 0.5 < width / logs.std() < 2.0
     assert good[0].line_sigma_nm == pytest.approx(
         good[0].sigma_nm.value * length_factor(1000.0, good[0].xi_nm.value, good[0].hurst.value) ** 0.5
     )
@@ -111,11 +134,11 @@ def test_sigma_is_unbiased_and_covered(xi, noise, hurst):
 
 def test_even_and_odd_records_detrended_either_way(lines):
     for samples, detrend in ((2000, "mean"), (1999, "line")):
-        r = roughness(edges(lines, 8)[:, :samples], STEP, detrend)
+        r = roughness(edges(lines, 8)[:, :samples], STEP, detrend=detrend)
         assert r.sigma_nm.low < 1 < r.sigma_nm.high and r.noise_nm.low < NOISE < r.noise_nm.high
     tilted = edges(lines, 8) + 0.01 * np.arange(SAMPLES)
     assert roughness(tilted, STEP).sigma_nm.value == pytest.approx(roughness(edges(lines, 8), STEP).sigma_nm.value)
-    assert "drift" in {flag.name for flag in roughness(tilted, STEP, "mean").flags}
+    assert "drift" in {flag.name for flag in roughness(tilted, STEP, detrend="mean").flags}
 
 
 def spoil(how, e, clean, random):
@@ -158,13 +181,13 @@ def test_spoilt_edges_are_flagged_and_give_no_number(lines, how, named):
 
 
 def test_good_edges_are_rarely_flagged(lines):
-    assert sum(bool(roughness(edges(lines, seed), STEP).flags) for seed in range(100, 120)) <= 1
+    assert sum(bool(roughness(edges(lines, seed), STEP).flags) for seed in range(100, 112)) <= 1
 
 
 @pytest.mark.parametrize("together", [-0.6, 0.0, 0.7])
 def test_edges_of_a_line_that_move_together(lines, together):
     covered, shares, flagged = 0, [], 0
-    for seed in range(8):
+    for seed in range(5):
         random = np.random.default_rng((seed, 12))
         a, b = lines(EDGES, random), lines(EDGES, random)
         b = together * a + np.sqrt(1 - together**2) * b
@@ -176,8 +199,8 @@ def test_edges_of_a_line_that_move_together(lines, together):
         covered += found.edge.sigma_nm.low < 1 < found.edge.sigma_nm.high
         assert found.width.sigma_nm.value == pytest.approx(np.sqrt(2 * (1 - together)), rel=0.1)
         assert found.width.noise_nm.value == pytest.approx(np.sqrt(2) * NOISE, rel=0.1)
-    assert flagged <= 1 and covered >= 5
-    assert np.mean(shares) == pytest.approx(together, abs=0.06)
+    assert flagged <= 1 and covered >= 3
+    assert np.mean(shares) == pytest.approx(together, abs=0.08)
 
 
 def test_intervals_widen_for_edges_that_move_together(lines):
@@ -209,7 +232,7 @@ def test_what_cannot_be_measured_is_said():
     with pytest.raises(ConfigError, match="step"):
         roughness(good, 0.0)
     with pytest.raises(ConfigError, match="mean or line"):
-        roughness(good, 1.0, "cubic")
+        roughness(good, 1.0, detrend="cubic")
     with pytest.raises(ConfigError, match="positive"):
         length_factor(100.0, 0.0)
     with pytest.raises(ConfigError, match="positive"):

@@ -61,40 +61,46 @@ class LineRoughness:
     correlation: float | None
 
 
-def roughness(edges_nm: np.ndarray, step_nm: float, detrend: Literal["mean", "line"] = "line") -> Roughness:
+def roughness(
+    edges_nm: np.ndarray, step_nm: float, blur_nm: float = 0.0, detrend: Literal["mean", "line"] = "line"
+) -> Roughness:
     """Unbiased roughness of independent edges, or of line widths, (edge, sample) in nm at samples `step_nm` apart.
 
     Model: Gaussian edges with the spectrum of Palasantzas (sigma, xi, Hurst exponent) and white noise of the edge
-    finder, less their mean or straight line. It is fitted to the mean periodogram by maximum likelihood (Whittle) with
+    finder, less their mean or straight line. `blur_nm` is the known standard deviation of the average along the line
+    that the microscope takes of an edge (beam, and 0.29 of a pixel), 0 for samples of the edge itself; it is undone.
+    The model is fitted to the mean periodogram by maximum likelihood (Whittle) with
     the exact expectation at this length, step and detrending: noise, finite length, aliasing and leakage do not bias
     it. Intervals are log-normal, from Fisher's information. Raises InputError when an edge has gaps.
     """
-    return _estimate(_checked(edges_nm, step_nm, detrend), step_nm, detrend, lines=len(edges_nm), together=0.0)[0]
+    edges = _checked(edges_nm)
+    return _estimate(edges, _record(edges, step_nm, blur_nm, detrend), lines=len(edges), together=0.0)[0]
 
 
 def line_roughness(
-    left_nm: np.ndarray, right_nm: np.ndarray, step_nm: float, detrend: Literal["mean", "line"] = "line"
+    left_nm: np.ndarray,
+    right_nm: np.ndarray,
+    step_nm: float,
+    blur_nm: float = 0.0,
+    detrend: Literal["mean", "line"] = "line",
 ) -> LineRoughness:
     """Edge and width roughness of independent lines, whose edges (line, sample) may move together."""
     if np.shape(left_nm) != np.shape(right_nm):
         raise InputError(f"left and right edges differ in shape: {np.shape(left_nm)} and {np.shape(right_nm)}")
-    left, right = (_checked(edges, step_nm, detrend) for edges in (left_nm, right_nm))
+    left, right = _checked(left_nm), _checked(right_nm)
+    record = _record(left, step_nm, blur_nm, detrend)
     both = np.stack([left, right], axis=1).reshape(-1, left.shape[1])
-    width, width_fit = _estimate(right - left, step_nm, detrend, len(left), 0.0)
-    _, edge_fit = _estimate(both, step_nm, detrend, len(left), 0.0)
+    width, width_fit = _estimate(right - left, record, len(left), 0.0)
+    _, edge_fit = _estimate(both, record, len(left), 0.0)
     # Edges that move together hold less than two edges' worth of knowledge.
     share = 1 - (width_fit.values[0] / edge_fit.values[0]) ** 2 / 2 if width_fit and edge_fit else 0.0
-    edge, _ = _estimate(both, step_nm, detrend, len(left), float(np.clip(share, -1, 1)))
+    edge, _ = _estimate(both, record, len(left), float(np.clip(share, -1, 1)))
     known = edge.sigma_nm and width.sigma_nm
     return LineRoughness(edge, width, share if known else None)
 
 
-def _checked(edges_nm: np.ndarray, step_nm: float, detrend: str) -> np.ndarray:
+def _checked(edges_nm: np.ndarray) -> np.ndarray:
     edges = np.asarray(edges_nm, np.float64)
-    if detrend not in DETREND:
-        raise ConfigError(f"detrend {detrend!r} must be mean or line")
-    if not step_nm > 0:
-        raise ConfigError(f"the step along the edges must be positive, not {step_nm} nm")
     if edges.ndim != 2 or not len(edges):
         raise InputError(f"edges must be an array (edge, sample), not of shape {edges.shape}")
     if edges.shape[1] < _LEAST_SAMPLES:
@@ -105,11 +111,18 @@ def _checked(edges_nm: np.ndarray, step_nm: float, detrend: str) -> np.ndarray:
     return edges
 
 
-def _estimate(
-    edges: np.ndarray, step_nm: float, detrend: str, lines: int, together: float
-) -> tuple[Roughness, SpectrumFit | None]:
+def _record(edges: np.ndarray, step_nm: float, blur_nm: float, detrend: str) -> Record:
+    if detrend not in DETREND:
+        raise ConfigError(f"detrend {detrend!r} must be mean or line")
+    if not (step_nm > 0 and blur_nm >= 0):
+        raise ConfigError(
+            f"the step along the edges must be positive and the blur not negative: {step_nm}, {blur_nm} nm"
+        )
+    return Record(edges.shape[1], float(step_nm), DETREND[detrend], float(blur_nm))
+
+
+def _estimate(edges: np.ndarray, record: Record, lines: int, together: float) -> tuple[Roughness, SpectrumFit | None]:
     """Roughness of edges ordered by line; `together` is the correlation of the edges of one line."""
-    record = Record(edges.shape[1], float(step_nm), DETREND[detrend])
     detrended = record.detrended(edges)
     periodogram = record.periodogram(detrended).mean(axis=0)
     flags, found = stuck(edges), None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import NumericalError
-from .spectrum import Record, correlation
+from .spectrum import Record
 
 HURST = 0.05, 2.0
 # Of the total standard deviation: what lies below counts as nothing.
@@ -16,7 +16,7 @@ _ITERATIONS = 40
 
 @dataclass(frozen=True)
 class SpectrumFit:
-    """Logarithms (4,) of sigma_nm, xi_nm, hurst and noise_nm, their covariance, the periodogram (k,) that they expect."""
+    """Logarithms (4,) of sigma_nm, xi_nm, hurst, noise_nm, their covariance, the periodogram (k,) that they expect."""
 
     logs: np.ndarray
     covariance: np.ndarray
@@ -31,7 +31,7 @@ class SpectrumFit:
     def autocovariance(self, record: Record) -> np.ndarray:
         """Of the measured edge by lag (sample,), noise included, in nm2."""
         sigma, xi, hurst, noise = self.values
-        found = sigma**2 * correlation(record.lag_nm, xi, hurst)
+        found = sigma**2 * record.covariance(xi, hurst)
         found[0] += noise**2
         return found
 
@@ -69,7 +69,7 @@ class _Model:
     def of(self, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Expected periodogram, and its part for a sigma of 1 nm without noise."""
         sigma, xi, hurst, noise = np.exp(logs)
-        shape = self.record.expected(correlation(self.record.lag_nm, xi, hurst))
+        shape = self.record.expected(self.record.covariance(xi, hurst))
         return sigma**2 * shape + noise**2 * self.record.white, shape
 
     def loss(self, expected: np.ndarray) -> float:

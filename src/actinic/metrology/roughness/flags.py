@@ -56,26 +56,22 @@ def _size(fit: SpectrumFit, record: Record) -> list[Flag]:
     _, xi, _, noise = fit.values
     found = []
     if record.length_nm < _LEAST_LENGTH * xi:
-        found.append(
-            Flag("short", f"the lines are {record.length_nm / xi:.1f} correlation lengths long; take 10 or more")
-        )
+        found.append(Flag("short", f"lines only {record.length_nm / xi:.1f} correlation lengths long; take 10 or more"))
     if record.step_nm > _COARSEST * xi:
-        found.append(
-            Flag("coarse", f"samples stand {record.step_nm / xi:.1f} correlation lengths apart; take 1 or less")
-        )
+        found.append(Flag("coarse", f"samples {record.step_nm / xi:.1f} correlation lengths apart; take 1 or less"))
     error = float(np.sqrt(fit.covariance[0, 0]))
     if fit.at_bound[0] or not error <= _LARGEST_ERROR:
         found.append(
             Flag(
                 "weak",
-                f"sigma is not known better than {error:.0%}: too little roughness for the noise, or too few edges",
+                f"sigma known to {error:.0%} only: too little roughness for the noise, or too few edges",
             )
         )
     if fit.at_bound[3] or not np.sqrt(fit.covariance[3, 3]) <= 0.5:
         found.append(
             Flag(
                 "floor",
-                f"no white noise floor (fit: {noise:.2g} nm): edges filtered or blurred, or sampled too coarsely",
+                f"no white noise floor (fit: {noise:.2g} nm): filtered, blurred, or sampled too coarsely",
             )
         )
     if fit.at_bound[1] or fit.at_bound[2] or not fit.settled:

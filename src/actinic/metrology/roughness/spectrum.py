@@ -10,6 +10,8 @@ from ...errors import ConfigError
 
 _FAR = 30.0  # correlation lengths beyond which nothing of the correlation is left
 _NODES = 100
+_CUSP = 6.0  # standard deviations of a blur at which the cusp is no longer seen
+_FINE = 601
 
 
 def correlation(lag_nm: np.ndarray, xi_nm: float, hurst: float) -> np.ndarray:
@@ -23,6 +25,27 @@ def correlation(lag_nm: np.ndarray, xi_nm: float, hurst: float) -> np.ndarray:
     found = (t <= 1e-12).astype(np.float64)
     s = t[near]
     found[near] = 2.0 ** (1 - hurst) / special.gamma(hurst) * s**hurst * special.kv(hurst, s)
+    return found
+
+
+def blurred_correlation(lag_nm: np.ndarray, xi_nm: float, hurst: float, blur_nm: float) -> np.ndarray:
+    """Covariance, in units of sigma^2, of the edge after a Gaussian blur of standard deviation `blur_nm` along it.
+
+    The mean of `correlation` over lag + Z with Z normal of variance 2 blur^2; at lag 0 it is below 1.
+    """
+    lag = np.asarray(lag_nm, np.float64)
+    if not blur_nm:
+        return correlation(lag, xi_nm, hurst)
+    wide = np.sqrt(2) * blur_nm
+    # Far from its cusp at 0 the correlation is smooth and three nodes do; near it, many that crowd at the cusp.
+    node, weight = np.polynomial.hermite_e.hermegauss(3)
+    found = correlation(lag[:, None] + wide * node, xi_nm, hurst) @ (weight / weight.sum())
+    close = lag < _CUSP * wide
+    u, power = np.linspace(-1, 1, _FINE), max(1.0, 2 / hurst)
+    to = 2 * _CUSP * wide * np.sign(u) * np.abs(u) ** power
+    rate = np.abs(u) ** (power - 1)
+    density = np.exp(-0.5 * ((to - lag[close][:, None]) / wide) ** 2) * rate
+    found[close] = (density * correlation(to, xi_nm, hurst)).sum(axis=1) / density.sum(axis=1)
     return found
 
 
@@ -80,11 +103,15 @@ def rough_edges(
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of an edge: `samples` values `step_nm` apart, less the best polynomial of degree `detrend`."""
+    """What is kept of an edge: `samples` values `step_nm` apart, less the best polynomial of degree `detrend`.
+
+    Before it was sampled the edge, but not the noise, was blurred by a Gaussian of standard deviation `blur_nm`.
+    """
 
     samples: int
     step_nm: float
     detrend: int
+    blur_nm: float = 0.0
 
     @property
     def length_nm(self) -> float:
@@ -136,9 +163,9 @@ class Record:
         around = fft.rfft(np.r_[covariance, 0.0, covariance[:0:-1]])
         return fft.irfft(around[:, None] * fft.rfft(vectors, 2 * n, axis=0), 2 * n, axis=0)[:n]
 
-    @cached_property
-    def lag_nm(self) -> np.ndarray:
-        return np.arange(self.samples) * self.step_nm
+    def covariance(self, xi_nm: float, hurst: float) -> np.ndarray:
+        """Of the samples by lag (sample,), for a sigma of 1 nm and without noise."""
+        return blurred_correlation(np.arange(self.samples) * self.step_nm, xi_nm, hurst, self.blur_nm)
 
     @cached_property
     def white(self) -> np.ndarray:
