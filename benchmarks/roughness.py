@@ -4,11 +4,15 @@ from common import report  # noqa: I001 sets the environment before JAX starts
 
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import rough_lines
+from scipy import ndimage
 
-from actinic.metrology.roughness import roughness
+from actinic.metrology.roughness import line_roughness, roughness
+from actinic.metrology.sem import Sem, line_distance, line_edges, sem_image
+from actinic.types import Grid
 
 SAMPLES, STEP_NM, EDGES, SIGMA_NM = 2000, 1.0, 26, 1.0
 XI_NM, NOISE_NM = (5.0, 10.0, 20.0, 40.0), (0.3, 0.8, 1.5)
@@ -19,7 +23,7 @@ FLOOR_BAND = 0.1  # the share of the highest frequencies whose mean is called th
 
 
 def main(what: set[str]) -> None:
-    for part in (coverage, independent, sampling, detection):
+    for part in (coverage, independent, sampling, detection, pictures):
         if not what or part.__name__ in what:
             part()
 
@@ -121,6 +125,54 @@ def detection() -> None:
             "roughness of spoilt edges", what=name, trials=trials, flagged_percent=100 * flagged[name] / trials,
             flags=dict(flags[name]), bias_of_missed_percent=missed,
         )  # fmt: skip
+
+
+def pictures() -> None:
+    """The whole way: edges, picture, edges found, roughness; 8 lines of 22 nm at a pitch of 44, 1000 rows of 1 nm."""
+    clean = {f"{e} electrons, xi {xi} nm": (Sem(electrons=e), xi, 0.0) for e in (30.0, 120.0) for xi in (8.0, 20.0)}
+    sem = Sem(electrons=60.0)
+    bad = {
+        "charging, 4 nm settling in 20 %": (replace(sem, drift_nm=4.0, settling=0.2), 15.0, 0.0),
+        "vibration, 0.2 nm rms, 50 nm": (replace(sem, wave_nm=0.2), 15.0, 0.0),
+        "rows shaken, 0.3 nm rms": (replace(sem, jitter_nm=0.3), 15.0, 0.0),
+        "picture smoothed, 1 pixel": (sem, 15.0, 1.0),
+    }
+    for name, (sem, xi, smooth) in (clean | bad).items():
+        trials = 60 if name in clean else 20
+        found = [_picture(sem, xi, smooth, seed) for seed in range(trials)]
+        roughs = [r for _, _, _, r in found]
+        sigmas = [r.edge.sigma_nm for r in roughs if r.edge.sigma_nm]
+        flags = Counter(flag for r in roughs for flag in {flag.name for flag in r.edge.flags})
+        off, scatter, predicted = (np.array([f[k] for f in found]) for k in range(3))
+        report(
+            "roughness from pictures", what=name, trials=trials, flagged=trials - len(sigmas), flags=dict(flags),
+            edge_outside_nm=float(off.mean()), edge_outside_spread_nm=float(off.std()),
+            noise_nm=float(scatter.mean()), noise_predicted_nm=float(predicted.mean()),
+            noise_fitted_nm=float(np.mean([r.edge.noise_nm.value for r in roughs if r.edge.noise_nm] or [np.nan])),
+            bias_percent=_percent(np.array([s.value for s in sigmas])),
+            covered=sum(s.low <= SIGMA_NM <= s.high for s in sigmas),
+        )  # fmt: skip
+
+
+def _picture(sem: Sem, xi: float, smooth: float, seed: int):
+    """Mean distance of the found edges outside the true ones, noise as measured and as predicted, roughness."""
+    lines, rows, pitch, half = 8, 1000, 44.0, 11.0
+    grid = Grid((2 * rows, round(2 * lines * pitch)), 0.5)
+    random = np.random.default_rng((seed, int(xi)))
+    rough = rough_lines.Lines(2 * rows, 0.5, SIGMA_NM, xi)(2 * lines, random)
+    middle = (np.arange(lines)[:, None] + 0.5) * pitch
+    left, right = middle - half + rough[:lines], middle + half + rough[lines:]
+    grey = sem_image(line_distance(left, right, grid), grid, sem, seed=seed)
+    grey = ndimage.gaussian_filter(grey, smooth) if smooth else grey
+    found = line_edges(grey, sem.pixel_nm)
+    off = []
+    for edge, seen, sign in ((left, found.left_nm, -1), (right, found.right_nm, 1)):
+        shown = rough_lines.blurred(edge, 2 * sem.beam_nm).reshape(lines, rows, 2).mean(axis=2) - 0.5
+        off.append(sign * (seen - shown))
+    scatter = np.std([o - o.mean(axis=1, keepdims=True) for o in off])
+    blur = np.hypot(sem.beam_nm, sem.pixel_nm / np.sqrt(12))
+    rough = line_roughness(found.left_nm, found.right_nm, sem.pixel_nm, blur)
+    return np.mean(off), scatter, np.sqrt(np.mean(found.noise_nm**2)), rough
 
 
 if __name__ == "__main__":

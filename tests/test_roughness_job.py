@@ -58,6 +58,7 @@ def test_a_picture_by_the_command_line(tmp_path, capsys):
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert found["sigma_95_nm"][0] < 1 < found["sigma_95_nm"][1] and found["width"]["edges"] == 6
+    assert found["blur_nm"] == pytest.approx(np.hypot(1.0, 12**-0.5))
     assert "12 edges" in err and "6 widths" in err
     assert (tmp_path / "psd.png").read_bytes().startswith(b"\x89PNG")
     assert main([*line, "--plot", str(tmp_path / "psd.png")]) == 2
