@@ -39,6 +39,11 @@ MASK = {
 }
 CLIP = {"clip": "M1_test1", "l2": 26001.0, "pvb": 38999.0, "epe15": 1, "min_width_nm": 40.0, "shots": 120, "cpu_s": 1.9}
 SCORES = {"dialect": "O", "setting": "fast", "clips": [CLIP], "mean": CLIP | {"clip": "mean"}, "compile_s": 4.0}
+EDGES = {
+    **{"sigma_nm": 1.0, "sigma_95_nm": [0.9, 1.1], "xi_nm": 20.0, "xi_95_nm": [15.0, 25.0], "hurst": 0.5},
+    **{"hurst_95": [0.4, 0.6], "noise_nm": 0.3, "noise_95_nm": [0.29, 0.31], "edges": 26, "flags": []},
+}
+ROUGH = {"verdict": "Unbiased LER.", "given": True, **EDGES, "width": {"mean_nm": 22.0, **EDGES}}
 SETS = [{"name": "iccad13", "present": False, "what": "ten clips", "licence": "MIT", "origin": "x", "used_for": "y"}]
 
 
@@ -65,6 +70,7 @@ class Jobs(types.ModuleType):
             **dict.fromkeys(("score", "bench"), SCORES),
             "expose": {"corner": "nominal", "drawn_area_um2": 1.5, "intensity_max": 1.25, "grid": [2, np.int32(3)]},
             "data_sets": SETS,
+            "roughness": ROUGH,
             "doctor": {"checks": [{"name": "data", "ok": True, "value": "here", "advice": ""}]},
             "schema": {"type": "object"},
         }
@@ -99,6 +105,7 @@ VERBS = {
     "demo": ["demo"],
     "verify": ["verify", "chip.oas", "mask.oas"],
     "expose": ["expose", "chip.oas"],
+    "roughness": ["roughness", "edges.csv", "--step", "1"],
     "score": ["score", "iccad13", "masks"],
     "bench": ["bench", "iccad13", "--out", "masks"],
     "data_sets": ["data", "list"],
@@ -146,7 +153,10 @@ def test_arguments_arrive(jobs):
     main(["score", "iccad13", "masks", "--dialect", "D"])
     main(["bench", "iccad13", "--dialect", "N", "--setting", "fast", "--out", "masks"])
     main(["schema", "correct"])
-    expose, verify, score, bench, schema = jobs.calls
+    main(["roughness", "a.png", "--step", "0.8", "--blur", "1", "--dark", "--detrend", "mean"])
+    expose, verify, score, bench, schema, rough = jobs.calls
+    taken = {"step_nm": 0.8, "blur_nm": 1.0, "pairs": False, "dark_lines": True, "detrend": "mean"}
+    assert rough == ("roughness", (Path("a.png"),), taken)
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
     assert expose == ("expose", (Work(Path("a.gds")),), nominal)
     markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "force": False}
@@ -182,6 +192,17 @@ def test_doctor_says_what_is_missing(jobs, capsys):
     jobs.answers["doctor"] = {"checks": [{"name": "data", "ok": False, "value": "absent", "advice": "set IT"}]}
     assert main(["doctor"]) == errors.MISSING
     assert "data: set IT" in capsys.readouterr().out
+
+
+def test_flagged_roughness_is_1(jobs, capsys):
+    flag = {"name": "drift", "why": "the edges bend"}
+    jobs.answers["roughness"] = ROUGH | {"given": False, "flags": [flag], "verdict": "No roughness given."}
+    assert main(VERBS["roughness"]) == errors.OUT_OF_SPEC
+    out = capsys.readouterr().out
+    assert out.startswith("No roughness given.") and "26 widths" in out and "26 edges" not in out
+    jobs.answers["roughness"] = ROUGH | {"width": ROUGH["width"] | {"flags": [flag]}}
+    assert main(VERBS["roughness"]) == errors.DONE
+    assert "No width roughness:\nthe edges bend" in capsys.readouterr().out
 
 
 class Wall(Exception):

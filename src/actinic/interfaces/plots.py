@@ -1,4 +1,4 @@
-"""Pictures of a verification: prints, process band and edge placement over the layout, and a histogram.
+"""Pictures of a verification: prints, process band, edge placement, a histogram; and of a roughness spectrum.
 
 Every function draws on `ax`, or on a new figure of its own, and returns the axes; maps are in um with y up. Colours
 are told apart by the colour-blind, and signed errors are centred on zero. `plot_data` is the same as numbers.
@@ -134,6 +134,31 @@ def epe_histogram(after: Verification, before: Verification | None = None, ax: A
     ax.yaxis.set_major_formatter("{x:g}")
     ax.set(xlim=(-limit, limit), ylim=(0.0, 1.5 * ax.get_ylim()[1]), xlabel=_EPE, ylabel="gauges")
     _legend(ax, None, columns=1)
+    return ax
+
+
+def roughness_spectrum(
+    frequency: np.ndarray,
+    psd: np.ndarray,
+    model: np.ndarray,
+    noise_nm: float | None,
+    step_nm: float,
+    ax: Axes | None = None,
+) -> Axes:
+    """Spectrum (k,) in nm3 of edges over frequency in 1/nm, what the fit expects, and the floor of the noise."""
+    ax = _axes(ax, 0.6, right=0.1, top=0.3)
+    # Single frequencies scatter; means over bands, even on the axis, show the shape.
+    ends = np.unique(np.geomspace(1, len(frequency), 40).astype(int))
+    wide = np.diff(ends)
+    bands = [np.add.reduceat(np.asarray(v)[: ends[-1]], ends[:-1] - 1)[: wide.size] for v in (frequency, psd)]
+    bands = [band / np.r_[wide[:-1], wide[-1] + 1] for band in bands]
+    ax.loglog(frequency, psd, ".", color="#b8b8b4", markersize=2.0, label="measured")
+    ax.loglog(*bands, "o", color=MASK, markersize=3.5, label="mean of a band")
+    ax.loglog(frequency, model, color=PRINTED, linewidth=1.4, label="fit")
+    if noise_nm is not None:
+        ax.axhline(noise_nm**2 * step_nm, color=SOFT, linewidth=0.9, linestyle="--", label="noise")
+    ax.set(xlabel="frequency (1/nm)", ylabel="PSD (nm³)", xlim=(0.8 * frequency[0], 1.2 * frequency[-1]))
+    _legend(ax, None, columns=4)
     return ax
 
 

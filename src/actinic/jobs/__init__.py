@@ -8,6 +8,7 @@ from .expose import expose as expose
 from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
+from .roughness import roughness as roughness
 from .verify import verify as verify
 from .work import Work as Work
 from .work import load_setup as load_setup

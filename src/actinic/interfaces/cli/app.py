@@ -23,6 +23,7 @@ from .expose import expose
 from .failures import explain
 from .interrupt import interruptible
 from .options import NOTES, deferred
+from .roughness import roughness
 from .schema import schema
 from .score import score
 from .verify import verify
@@ -54,7 +55,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (correct, expose, verify, score, bench, doctor, schema, demo):
+for verb in (correct, expose, verify, roughness, score, bench, doctor, schema, demo):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(data, name="data")
 
