@@ -148,7 +148,7 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
 
 
 def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) -> tuple[tuple[int, ...], list[float]]:
-    """For each focus, by default the corners', its index among the distinct ones; +-z are one where they image alike."""
+    """For each focus (the corners' if not given) its index among the distinct ones; +-z are one if they image alike."""
     focus = list(focus_nm) if focus_nm is not None else [float(double(c.focus_nm)) for c in process.corners]
     around, inside = double(process.mask).amplitudes()
     real = abs(np.imag(around)) + abs(np.imag(inside)) < 1e-9

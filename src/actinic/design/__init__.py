@@ -15,3 +15,7 @@ from .trace import trace as trace
 from .verify import MARGIN_NM as MARGIN_NM
 from .verify import Verification as Verification
 from .verify import verify as verify
+from .window import AtPoint as AtPoint
+from .window import FocusDose as FocusDose
+from .window import at_point as at_point
+from .window import focus_dose as focus_dose
