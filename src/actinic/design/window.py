@@ -9,7 +9,8 @@ from scipy.interpolate import make_interp_spline
 from ..errors import ConfigError
 from ..forward import Process, anchored, distinct_focus
 from ..layout import Layout, sized
-from ..metrology import Cuts, Profiles, Window, bossung, window
+from ..metrology import Cuts, Inscribed, Profiles, Window, bossung, window
+from ..metrology.window import SHAPES, Shape
 from ..optics import band
 from ..scale import split
 from ..types import Grid, double
@@ -20,6 +21,8 @@ from .setup import Setup
 # a quintic spline (3e-7 of the shortest wave).
 _COARSE, _FINE = 32, 256
 _FOCUSES = 401
+# A feature that has no more exposure latitude than this jumps past its tolerance.
+LEAST_LATITUDE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class FocusDose:
     best_focus_nm: np.ndarray
     lost: np.ndarray
     common: Window
+    largest: dict[Shape, Inscribed | None]  # by area, in the common window
+    latitude: dict[Shape, tuple[np.ndarray, np.ndarray]]  # DOF in nm and largest EL in percent
     focus_error: float
 
     def cd_nm(self, dose: Sequence[float]) -> np.ndarray:
@@ -169,9 +174,10 @@ def _windowed(cuts: Cuts, profiles: Profiles, focus_nm: np.ndarray) -> FocusDose
     fine = np.linspace(focus_nm[0], focus_nm[-1], _FOCUSES)
     low, size, high = (np.exp(bossung.through_focus(focus_nm, log, fine)) for log in logs)
     width = np.where(low < high, high / np.where(low > 0, low, 1.0), 0.0)
-    lost = ~(width > 0).any(1)
+    lost = ~(width > 1 + LEAST_LATITUDE).any(1)
     kept = np.flatnonzero(~lost) if not lost.all() else np.arange(len(cuts))
     common = window.overlap(fine, low[kept], high[kept])
+    common = replace(common, low_by=kept[common.low_by], high_by=kept[common.high_by])
     inside = (ends[0] < ends[2])[:, 1::2]
     missed = [np.abs(bossung.left_out(focus_nm, logs[k])) for k in (0, 2)]
     start = ends[1][:, np.argmin(np.abs(focus_nm))]
@@ -185,8 +191,18 @@ def _windowed(cuts: Cuts, profiles: Profiles, focus_nm: np.ndarray) -> FocusDose
         high=high,
         isofocal_dose=isofocal_dose,
         isofocal_nm=isofocal_nm,
-        best_focus_nm=np.where(lost, np.nan, fine[np.argmax(width, axis=1)]),
+        best_focus_nm=np.where(lost, np.nan, _crest(fine, width)),
         lost=lost,
-        common=replace(common, low_by=kept[common.low_by], high_by=kept[common.high_by]),
+        common=common,
+        largest={shape: window.largest(common, shape) for shape in SHAPES},
+        latitude={shape: window.latitude_curve(common, shape) for shape in SHAPES},
         focus_error=float(max(np.nanmax(np.where(inside, m, 0.0), initial=0.0) for m in missed)),
     )
+
+
+def _crest(at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Where rows (n, m) over even places (m,) are largest, by the parabola through the largest and its neighbours."""
+    k = np.clip(np.argmax(values, axis=1), 1, at.size - 2)
+    a, b, c = (np.take_along_axis(values, (k + i)[:, None], 1)[:, 0] for i in (-1, 0, 1))
+    bend = a - 2 * b + c
+    return at[k] + (at[1] - at[0]) * np.clip(0.5 * (a - c) / np.where(bend < 0, bend, -np.inf), -1, 1)

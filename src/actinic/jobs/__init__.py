@@ -9,6 +9,8 @@ from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
 from .verify import verify as verify
+from .window import Sweep as Sweep
+from .window import window as window
 from .work import Work as Work
 from .work import load_setup as load_setup
 from .work import presets as presets

@@ -108,13 +108,15 @@ def find_cuts(
     reach_nm: float,
     most: int = 100,
 ) -> Cuts:
-    """Widths of lines and spaces up to `reach_nm` in a window, across pairs of facing parallel edges.
+    """Widths up to `reach_nm` of lines and spaces with their middle in a window, across pairs of facing parallel edges.
 
     One cut for each pair, at the gauge (every 30 nm, `corner_nm` from all corners) nearest to the middle of their
     common length; twice as long as the width is wide. Of more than `most` the tighter half of that number is kept,
     and others at even ranks of width, so that all sizes are there.
     """
-    found = gauges(layout, window_nm, _STEP_NM, corner_nm=corner_nm)
+    x0, y0, x1, y1 = window_nm
+    room = 0.5 * reach_nm  # a width whose middle is in the window may have both edges outside
+    found = gauges(layout, (x0 - room, y0 - room, x1 + room, y1 + room), _STEP_NM, corner_nm=corner_nm)
     kept = found.kind == EDGE
     at = np.stack([found.x_nm, found.y_nm], 1)[kept]
     normal = np.stack([found.nx, found.ny], 1)[kept]
@@ -129,6 +131,7 @@ def find_cuts(
         hit = at + np.where(good, width, 0.0)[:, None] * ray
         good &= np.minimum(np.hypot(*(hit - a).T), np.hypot(*(hit - b).T)) >= corner_nm
         middle, half = hit - 0.5 * np.where(good, width, 0.0)[:, None] * ray, 0.5 * ray
+        good &= np.all((middle >= (x0, y0)) & (middle < (x1, y1)), axis=1)
         tables.append([(*middle[g], *half[g], width[g], line, edge[g]) for g in np.flatnonzero(good)])
     return _thinned(np.array([row for table in tables for row in table]).reshape(-1, 7), tolerance, most)
 

@@ -15,6 +15,7 @@ import numpy as np
 from .bossung import runs
 
 Shape = Literal["ellipse", "rectangle"]
+SHAPES: tuple[Shape, ...] = ("ellipse", "rectangle")
 
 _NODES = 97  # across a shape
 _CENTRES, _ZOOMS = 25, 4  # of a search that narrows
