@@ -39,7 +39,20 @@ MASK = {
 }
 CLIP = {"clip": "M1_test1", "l2": 26001.0, "pvb": 38999.0, "epe15": 1, "min_width_nm": 40.0, "shots": 120, "cpu_s": 1.9}
 SCORES = {"dialect": "O", "setting": "fast", "clips": [CLIP], "mean": CLIP | {"clip": "mean"}, "compile_s": 4.0}
+SIDE = {"verdict": "Out of spec", "in_spec": True, "best_focus_nm": 0.0, "best_dose": None, "gauges": 8, "wall_s": 2.5}
+SIDE |= {"dof_nm": {"ellipse": {"5": 388.0, "10": 0.0}}, "el_percent": {"rectangle": 4.0}, "run": "run"}
+SIDE |= {"required": {"dof_nm": 300.0}, "limiting": {"low_dose": "line 290 at 41.630 31.973", "high_dose": "space"}}
+WINDOW = SIDE | {"uncorrected": SIDE}
 SETS = [{"name": "iccad13", "present": False, "what": "ten clips", "licence": "MIT", "origin": "x", "used_for": "y"}]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    focus: str | None = None
+    dose: str | None = None
+    tolerance_percent: float = 10.0
+    dof_nm: float | None = None
+    most: int = 100
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ class Work:
 class Jobs(types.ModuleType):
     """Stands in for `actinic.jobs`: remembers its calls, answers with what it was told to."""
 
-    Work = Work
+    Work, Sweep = Work, Sweep
 
     def __init__(self):
         super().__init__("actinic.jobs")
@@ -63,6 +76,7 @@ class Jobs(types.ModuleType):
         self.answers = {
             **dict.fromkeys(("correct", "demo", "verify"), MASK),
             **dict.fromkeys(("score", "bench"), SCORES),
+            "window": WINDOW,
             "expose": {"corner": "nominal", "drawn_area_um2": 1.5, "intensity_max": 1.25, "grid": [2, np.int32(3)]},
             "data_sets": SETS,
             "doctor": {"checks": [{"name": "data", "ok": True, "value": "here", "advice": ""}]},
@@ -98,6 +112,7 @@ VERBS = {
     "correct": CORRECT,
     "demo": ["demo"],
     "verify": ["verify", "chip.oas", "mask.oas"],
+    "window": ["window", "chip.oas", "--out", "run"],
     "expose": ["expose", "chip.oas"],
     "score": ["score", "iccad13", "masks"],
     "bench": ["bench", "iccad13", "--out", "masks"],
@@ -146,7 +161,23 @@ def test_arguments_arrive(jobs):
     main(["score", "iccad13", "masks", "--dialect", "D"])
     main(["bench", "iccad13", "--dialect", "N", "--setting", "fast", "--out", "masks"])
     main(["schema", "correct"])
-    expose, verify, score, bench, schema = jobs.calls
+    main(
+        [
+            "window",
+            "a.gds",
+            "--mask",
+            "m.oas",
+            "--gauges",
+            "g.csv",
+            "--focus",
+            "-300:300:50",
+            "--dof",
+            "90",
+            "--out",
+            "r",
+        ]
+    )
+    expose, verify, score, bench, schema, window = jobs.calls
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
     assert expose == ("expose", (Work(Path("a.gds")),), nominal)
     markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "force": False}
@@ -154,6 +185,8 @@ def test_arguments_arrive(jobs):
     assert score[1] == ("iccad13", Path("masks")) and score[2]["dialect"] == "D"
     assert bench[1] == ("iccad13",) and bench[2]["dialect"] == "N" and bench[2]["out"] == Path("masks")
     assert schema[1] == ("correct",)
+    assert window[1] == (Work(Path("a.gds")), Path("r"), Sweep("-300:300:50", None, 10.0, 90.0, 100))
+    assert window[2]["mask"] == Path("m.oas") and window[2]["gauges"] == Path("g.csv") and window[2]["force"] is False
 
 
 def test_summary_is_verdict_numbers_files(jobs, capsys):
@@ -170,10 +203,10 @@ def test_summary_is_verdict_numbers_files(jobs, capsys):
     assert files == [["mask", "run/mask.oas"], ["run", "run"], ["report", "run/report.html"]]
 
 
-@pytest.mark.parametrize("verb", ["correct", "demo", "verify"])
+@pytest.mark.parametrize("verb", ["correct", "demo", "verify", "window"])
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_out_of_spec_is_1(jobs, capsys, verb, flags):
-    jobs.answers[verb] = MASK | {"in_spec": False, "verdict": "out of spec"}
+    jobs.answers[verb] = jobs.answers[verb] | {"in_spec": False, "verdict": "out of spec"}
     assert main(VERBS[verb] + flags) == errors.OUT_OF_SPEC
     assert "out of spec" in "".join(capsys.readouterr())
 

@@ -271,7 +271,7 @@ def test_ranges():
     np.testing.assert_array_equal(parse_range("0:10:4", "dose"), [0.0, 4.0, 8.0])
 
 
-def test_an_attenuated_mask_of_dark_lines(tmp_path):
+def test_drawn_dark_exchanges_bright_and_dark():
     """Drawn = dark: the same chain with bright and dark exchanged; dark lines narrow with dose."""
     setup = jobs.load_setup("krf-dry", (*SMALL, "process.mask.drawn=dark"))
     drawn = layout.lines(180, 360, FRAME)

@@ -105,8 +105,8 @@ def _verdict(matrix: FocusDose, found: dict, good: bool, need: tuple[float, floa
             f"No common window: {limiting['low_dose']} needs more dose than {limiting['high_dose']} allows at every "
             f"focus.{without}"
         )
-    dof, el = found["dof_nm"]["ellipse"], found["el_percent"]["rectangle"]
+    el = found["el_percent"]["rectangle"]
     return (
         f"{'In spec' if good else 'Out of spec'}: {el:.1f} % exposure latitude over {need[0]:g} nm of focus "
-        f"({need[1]:.1f} % needed); DOF {dof['5']:.0f} nm at 5 % and {dof['10']:.0f} nm at 10 %.{without}"
+        f"({need[1]:.1f} % needed).{without}"
     )

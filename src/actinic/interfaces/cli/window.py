@@ -1,5 +1,6 @@
 """`actinic window`: how much focus and dose a layout or its mask can bear."""
 
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -56,7 +57,8 @@ def window(
         result = jobs.window(
             work, out, sweep, mask=mask, gauges=gauges, force=force, command=context.obj or "", progress=report
         )
-    parts = [result["verdict"], _numbers(result), effort(result), files(result)]
+    verdict = textwrap.fill(result["verdict"], 80)
+    parts = [verdict, _numbers(result), _limits(result), effort(result), files(result)]
     return Outcome(result, "\n\n".join(filter(None, parts)), DONE if result["in_spec"] else OUT_OF_SPEC)
 
 
@@ -68,15 +70,14 @@ def _numbers(result: dict) -> str:
         ("DOF at 5 % EL, ellipse", lambda r: r["dof_nm"]["ellipse"]["5"], 0, "nm"),
         ("DOF at 10 % EL, ellipse", lambda r: r["dof_nm"]["ellipse"]["10"], 0, "nm"),
         (f"EL over {need['dof_nm']:g} nm, rectangle", lambda r: r["el_percent"]["rectangle"], 2, "%"),
-        ("bounded at low dose by", lambda r: r["limiting"]["low_dose"], 0, ""),
-        ("bounded at high dose by", lambda r: r["limiting"]["high_dose"], 0, ""),
     ]
     drawn = result["uncorrected"]
-
-    def cell(value, digits):
-        return value if isinstance(value, str) else number(value, digits)
-
     if not drawn:
-        return columns([(name, cell(get(result), digits), unit) for name, get, digits, unit in rows], "<><")
-    table = [(name, cell(get(drawn), d), "->", cell(get(result), d), unit) for name, get, d, unit in rows]
+        return columns([(name, number(get(result), digits), unit) for name, get, digits, unit in rows], "<><")
+    table = [(name, number(get(drawn), d), "->", number(get(result), d), unit) for name, get, d, unit in rows]
     return columns([("", "as drawn", "", "with mask", ""), *table], "<>>><")
+
+
+def _limits(result: dict) -> str:
+    limiting = result["limiting"]
+    return columns([(f"bounded at {side.replace('_', ' ')} by", limiting[side]) for side in limiting], "<<")
