@@ -44,7 +44,20 @@ EDGES = {
     **{"hurst_95": [0.4, 0.6], "noise_nm": 0.3, "noise_95_nm": [0.29, 0.31], "edges": 26, "flags": []},
 }
 ROUGH = {"verdict": "Unbiased LER.", "given": True, **EDGES, "width": {"mean_nm": 22.0, **EDGES}}
+SIDE = {"verdict": "Out of spec", "in_spec": True, "best_focus_nm": 0.0, "best_dose": None, "gauges": 8, "wall_s": 2.5}
+SIDE |= {"dof_nm": {"ellipse": {"5": 388.0, "10": 0.0}}, "el_percent": {"rectangle": 4.0}, "run": "run"}
+SIDE |= {"required": {"dof_nm": 300.0}, "limiting": {"low_dose": "line 290 at 41.630 31.973", "high_dose": "space"}}
+WINDOW = SIDE | {"uncorrected": SIDE}
 SETS = [{"name": "iccad13", "present": False, "what": "ten clips", "licence": "MIT", "origin": "x", "used_for": "y"}]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    focus: str | None = None
+    dose: str | None = None
+    tolerance_percent: float = 10.0
+    dof_nm: float | None = None
+    most: int = 100
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ class Work:
 class Jobs(types.ModuleType):
     """Stands in for `actinic.jobs`: remembers its calls, answers with what it was told to."""
 
-    Work = Work
+    Work, Sweep = Work, Sweep
 
     def __init__(self):
         super().__init__("actinic.jobs")
@@ -68,6 +81,7 @@ class Jobs(types.ModuleType):
         self.answers = {
             **dict.fromkeys(("correct", "demo", "verify"), MASK),
             **dict.fromkeys(("score", "bench"), SCORES),
+            "window": WINDOW,
             "expose": {"corner": "nominal", "drawn_area_um2": 1.5, "intensity_max": 1.25, "grid": [2, np.int32(3)]},
             "data_sets": SETS,
             "roughness": ROUGH,
@@ -104,6 +118,7 @@ VERBS = {
     "correct": CORRECT,
     "demo": ["demo"],
     "verify": ["verify", "chip.oas", "mask.oas"],
+    "window": ["window", "chip.oas", "--out", "run"],
     "expose": ["expose", "chip.oas"],
     "roughness": ["roughness", "edges.csv", "--step", "1"],
     "score": ["score", "iccad13", "masks"],
@@ -154,8 +169,24 @@ def test_arguments_arrive(jobs):
     main(["bench", "iccad13", "--dialect", "N", "--setting", "fast", "--out", "masks"])
     main(["schema", "correct"])
     main(["roughness", "a.png", "--step", "0.8", "--blur", "1", "--dark", "--detrend", "mean"])
-    expose, verify, score, bench, schema, rough = jobs.calls
     taken = {"step_nm": 0.8, "blur_nm": 1.0, "pairs": False, "dark_lines": True, "detrend": "mean"}
+    main(
+        [
+            "window",
+            "a.gds",
+            "--mask",
+            "m.oas",
+            "--gauges",
+            "g.csv",
+            "--focus",
+            "-300:300:50",
+            "--dof",
+            "90",
+            "--out",
+            "r",
+        ]
+    )
+    expose, verify, score, bench, schema, rough, window = jobs.calls
     assert rough == ("roughness", (Path("a.png"),), taken)
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
     assert expose == ("expose", (Work(Path("a.gds")),), nominal)
@@ -164,6 +195,8 @@ def test_arguments_arrive(jobs):
     assert score[1] == ("iccad13", Path("masks")) and score[2]["dialect"] == "D"
     assert bench[1] == ("iccad13",) and bench[2]["dialect"] == "N" and bench[2]["out"] == Path("masks")
     assert schema[1] == ("correct",)
+    assert window[1] == (Work(Path("a.gds")), Path("r"), Sweep("-300:300:50", None, 10.0, 90.0, 100))
+    assert window[2]["mask"] == Path("m.oas") and window[2]["gauges"] == Path("g.csv") and window[2]["force"] is False
 
 
 def test_summary_is_verdict_numbers_files(jobs, capsys):
@@ -180,10 +213,10 @@ def test_summary_is_verdict_numbers_files(jobs, capsys):
     assert files == [["mask", "run/mask.oas"], ["run", "run"], ["report", "run/report.html"]]
 
 
-@pytest.mark.parametrize("verb", ["correct", "demo", "verify"])
+@pytest.mark.parametrize("verb", ["correct", "demo", "verify", "window"])
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_out_of_spec_is_1(jobs, capsys, verb, flags):
-    jobs.answers[verb] = MASK | {"in_spec": False, "verdict": "out of spec"}
+    jobs.answers[verb] = jobs.answers[verb] | {"in_spec": False, "verdict": "out of spec"}
     assert main(VERBS[verb] + flags) == errors.OUT_OF_SPEC
     assert "out of spec" in "".join(capsys.readouterr())
 

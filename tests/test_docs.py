@@ -21,6 +21,7 @@ NAMES = [page.name for page in PAGES]
 sys.path.insert(0, str(ROOT / "docs"))
 import make_picture  # noqa: E402
 import make_setup  # noqa: E402
+import make_window  # noqa: E402
 
 
 def blocks(text: str, language: str) -> list[tuple[int, str]]:
@@ -72,6 +73,12 @@ def documented_files() -> set[str]:
     return files - {"layout.oas"}  # `demo` adds it
 
 
+def test_window_page_python(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "docs" / "window.md", tmp_path, monkeypatch)
+    assert names["best"].dof_nm > 200 and len(names["point"].meef) == len(names["cuts"]) > 3
+    assert capsys.readouterr().out
+
+
 def test_picture_shows_the_written_mask(api, monkeypatch):
     names, folder = api
     shutil.copy(folder / "drawn.oas", folder / "run" / "layout.oas")
@@ -84,9 +91,10 @@ def test_picture_shows_the_written_mask(api, monkeypatch):
     assert {text.get_text() for text in axes.get_legend().get_texts()} == {"target", "mask", "printed"}
 
 
-def test_picture_is_small():
-    picture = (ROOT / "docs" / "demo.png").read_bytes()
-    assert picture.startswith(b"\x89PNG") and len(picture) < make_picture.LARGEST_BYTES
+@pytest.mark.parametrize(("name", "maker"), [("demo.png", make_picture), ("window.png", make_window)])
+def test_pictures_are_small(name, maker):
+    picture = (ROOT / "docs" / name).read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) < maker.LARGEST_BYTES
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

@@ -35,6 +35,8 @@ MAX_LINES, MAX_ARGUMENTS = 600, 8
 EXCEPTIONS: dict[str, str] = {
     "jobs.correct imports interfaces.plots": "a run folder is not whole without its report",
     "jobs.correct imports interfaces.report": "as above; neither knows jobs",
+    "jobs.window imports interfaces.window_plots": "as above",
+    "jobs.window imports interfaces.report": "as above",
 }
 
 

@@ -11,6 +11,7 @@ samples on the smallest grid that holds them, and `pixels` or `points` brings th
 All of it is differentiable in the coverage, the doses and the resist.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -146,9 +147,9 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
     )
 
 
-def distinct_focus(process: Process) -> tuple[tuple[int, ...], list[float]]:
-    """For each corner the index of its focus among the distinct ones; +z and -z are one where they image alike."""
-    focus = [float(double(corner.focus_nm)) for corner in process.corners]
+def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) -> tuple[tuple[int, ...], list[float]]:
+    """For each focus (the corners' if not given) its index among the distinct ones; +-z are one if they image alike."""
+    focus = list(focus_nm) if focus_nm is not None else [float(double(c.focus_nm)) for c in process.corners]
     around, inside = double(process.mask).amplitudes()
     real = abs(np.imag(around)) + abs(np.imag(inside)) < 1e-9
     if real and isinstance(process.scanner, Scanner) and process.scanner.focus_symmetric():

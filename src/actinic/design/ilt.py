@@ -46,9 +46,9 @@ class Recipe(eqx.Module):
     """What is wanted of a mask and how it is sought.
 
     Weights are per nm^2 of wrong area; `edge` is the cost in nm^2 per nm of edge and per share
-    `edge_tolerance` by which its image is off the threshold, quadratic within the first. `background` is where theta starts outside the
-    target: near 0 lets assist features grow. `leading` systems are imaged at every step, the rest once in
-    `refresh` steps.
+    `edge_tolerance` by which its image is off the threshold, quadratic within the first. `background` is
+    where theta starts outside the target: near 0 lets assist features grow. `leading` systems are imaged at
+    every step, the rest once in `refresh` steps.
     """
 
     stages: tuple[Stage, ...]

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ConfigError
 from ..forward import Process, anchored, distinct_focus
-from ..layout import Layout, clipped, coverage
-from ..mask import transmitted
+from ..layout import Layout, clipped
 from ..metrology import EpeSummary, Gauges, area_fraction, edge_placement, gauges, summary
-from ..optics import Scanner, abbe, band
+from ..optics import band
 from ..scale import split
 from ..types import Grid, Image, double
+from .images import latent_images, scanner_of
 
 # Image kept around the window so that a gauge on its rim still sees 100 nm to both sides.
 MARGIN_NM = 200.0
@@ -39,7 +38,7 @@ class Verification:
 
 def corner_distance_nm(process: Process) -> float:
     """How far from a corner a gauge must stay: 0.35 lambda / NA."""
-    return 0.35 / _scanner(process).na_over_lambda
+    return 0.35 / scanner_of(process).na_over_lambda
 
 
 def verify(
@@ -57,7 +56,6 @@ def verify(
     Layouts must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
     """
     process = anchored(process)
-    scanner, exact = _scanner(process), double(process)
     focus_of, focuses = distinct_focus(process)
     x0, y0, x1, y1 = window_nm
     around = (x0 - MARGIN_NM, y0 - MARGIN_NM, x1 + MARGIN_NM, y1 + MARGIN_NM)
@@ -65,22 +63,14 @@ def verify(
     halo = tiling.halo_px
     shape = tiling.cores_shape
     latent = np.empty((len(masks), len(focuses), *shape), np.float32)
-    for number, tile in enumerate(tiling.tiles):
-        points, _ = scanner.source_points(tile.grid.period_nm)
-        orders = scanner.orders(tile.grid.period_nm, points)
-        # Pixel averages fold the mask's highest frequencies back; half the pixel leaves a quarter of that.
-        fine = tile.grid.with_pitch(pitch_nm / 2)
-        covered = [coverage(clipped(mask, tile.grid.window_nm), fine).astype(float) for mask in masks]
-        amplitudes = np.stack([transmitted(exact.mask, band.mask_spectrum(c, orders)) for c in covered])
-        place = tiling.place(number)
-        for f, focus in enumerate(focuses):
-            images = abbe.aerial(scanner, amplitudes, tile.grid, focus)
-            for m, image in enumerate(images):
-                seen = exact.resist.latent(image, tile.grid.period_nm)
-                latent[m, f][place] = band.to_pixels(seen, tile.grid)[halo:-halo, halo:-halo]
+    tiles = tiling.tiles
+    for number, samples in enumerate(latent_images(masks, process, tiles, focuses)):
+        for m, f in np.ndindex(samples.shape[:2]):
+            pixels = band.to_pixels(samples[m, f], tiles[number].grid)
+            latent[m, f][tiling.place(number)] = pixels[halo:-halo, halo:-halo]
     grid = Grid(shape, pitch_nm, around[:2])
     found = gauges(target, window_nm, corner_nm=corner_distance_nm(process))
-    doses = [float(corner.dose) ** process.dose_power for corner in exact.corners]
+    doses = [float(corner.dose) ** process.dose_power for corner in double(process).corners]
     return [
         _measured(target, mask, process, window_nm, found, grid, latent[m], list(zip(focus_of, doses, strict=True)))
         for m, mask in enumerate(masks)
@@ -118,9 +108,3 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
         inner=inner[inside] > 0,
         pv_band_nm=float(band_area / perimeter) if perimeter else 0.0,
     )
-
-
-def _scanner(process: Process) -> Scanner:
-    if not isinstance(process.scanner, Scanner):
-        raise ConfigError("these optics are kernels of one tile; windows of a layout need a scanner, such as krf-dry")
-    return process.scanner

@@ -10,6 +10,8 @@ from .inspect import doctor as doctor
 from .inspect import schema as schema
 from .roughness import roughness as roughness
 from .verify import verify as verify
+from .window import Sweep as Sweep
+from .window import window as window
 from .work import Work as Work
 from .work import load_setup as load_setup
 from .work import presets as presets

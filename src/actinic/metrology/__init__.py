@@ -1,8 +1,11 @@
 """What a print measures: contours, edge placement, line widths, process band, contest scores, mask rules."""
 
+from . import bossung as bossung
+from . import window as window
 from .band import area_fraction as area_fraction
 from .band import pv_band as pv_band
 from .band import pv_band_nm as pv_band_nm
+from .bossung import Profiles as Profiles
 from .cd import cd as cd
 from .cd import nils as nils
 from .contest import epe_neuralilt as epe_neuralilt
@@ -10,6 +13,9 @@ from .contest import epe_openilt as epe_openilt
 from .contest import l2 as l2
 from .contest import pvb as pvb
 from .contour import contours as contours
+from .cuts import Cuts as Cuts
+from .cuts import find_cuts as find_cuts
+from .cuts import read_cuts as read_cuts
 from .epe import EpeSummary as EpeSummary
 from .epe import edge_placement as edge_placement
 from .epe import summary as summary
@@ -22,3 +28,5 @@ from .rules import mask_rules as mask_rules
 from .rules import rule_violations as rule_violations
 from .sample import Spline as Spline
 from .sample import spline as spline
+from .window import Inscribed as Inscribed
+from .window import Window as Window

@@ -27,6 +27,7 @@ from .roughness import roughness
 from .schema import schema
 from .score import score
 from .verify import verify
+from .window import window
 
 ANYWHERE = ("--json", "--debug")
 ALL_NOTES = """\b
@@ -55,7 +56,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (correct, expose, verify, roughness, score, bench, doctor, schema, demo):
+for verb in (correct, expose, verify, window, roughness, score, bench, doctor, schema, demo):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(data, name="data")
 

@@ -19,7 +19,7 @@ NUMBERS = {
 def summary(result: dict[str, Any]) -> Outcome:
     """The outcome of `correct`, `demo` and `verify`; out of spec leaves with code 1."""
     verdict = result.get("verdict") or ("in spec" if result["in_spec"] else "out of spec")
-    parts = [verdict, _numbers(result), _effort(result), _files(result)]
+    parts = [verdict, _numbers(result), effort(result), files(result)]
     text = "\n\n".join(part for part in parts if part)
     return Outcome(result, text, DONE if result["in_spec"] else OUT_OF_SPEC)
 
@@ -36,7 +36,8 @@ def _numbers(result) -> str:
     return columns(rows, "<>>><")
 
 
-def _effort(result) -> str:
+def effort(result) -> str:
+    """What a result took, in one line."""
     said = [
         f"{number(result[key], digits)} {what}"
         for key, digits, what in (
@@ -51,7 +52,8 @@ def _effort(result) -> str:
     return ", ".join(said)
 
 
-def _files(result) -> str:
+def files(result) -> str:
+    """Where a result's files are."""
     places = {name: result.get(name) for name in ("mask", "lyrdb", "run")}
     if places["run"]:
         places["report"] = Path(places["run"]) / "report.html"
