@@ -7,15 +7,26 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..forward import Process, anchored, distinct_focus
-from ..layout import Layout, clipped, coverage
-from ..mask import transmitted
-from ..metrology import EpeSummary, Gauges, area_fraction, edge_placement, gauges, summary
+from ..layout import Layout, clipped, coverage, merged
+from ..mask import made, transmitted
+from ..metrology import (
+    Defect,
+    EpeSummary,
+    Gauges,
+    area_fraction,
+    edge_placement,
+    gauges,
+    print_defects,
+    summary,
+)
 from ..optics import Scanner, abbe, band
 from ..scale import split
 from ..types import Grid, Image, double
 
 # Image kept around the window so that a gauge on its rim still sees 100 nm to both sides.
 MARGIN_NM = 200.0
+# Prints and targets smaller than a square of this side, in lambda / NA, are no defects.
+SLIVER = 0.05
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class Verification:
     outer: np.ndarray  # bool [y, x]: printed at some corner
     inner: np.ndarray  # bool [y, x]: printed at every corner
     pv_band_nm: float
+    defects: list[Defect]  # over all corners
+    sliver_nm2: float  # prints smaller than this are none
 
 
 def corner_distance_nm(process: Process) -> float:
@@ -44,7 +57,7 @@ def corner_distance_nm(process: Process) -> float:
 
 def verify(
     target: Layout,
-    masks: Sequence[Layout],
+    masks: Sequence[Layout | tuple[Layout, ...]],
     process: Process,
     window_nm: tuple[float, float, float, float],
     *,
@@ -54,7 +67,8 @@ def verify(
 ) -> list[Verification]:
     """Print masks by Abbe in tiles and measure them at the gauges of the target, one result for each mask.
 
-    Layouts must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
+    A mask is its polygons as drawn, one layout for each layer; bias and corner rounding are applied here. Layouts
+    must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
     """
     process = anchored(process)
     scanner, exact = _scanner(process), double(process)
@@ -64,14 +78,15 @@ def verify(
     tiling = split(around, pitch_nm, core_nm, halo_nm)
     halo = tiling.halo_px
     shape = tiling.cores_shape
+    drawn = [mask if isinstance(mask, tuple) else (mask,) for mask in masks]
+    shapes = [made(process.mask, layers) for layers in drawn]
     latent = np.empty((len(masks), len(focuses), *shape), np.float32)
     for number, tile in enumerate(tiling.tiles):
         points, _ = scanner.source_points(tile.grid.period_nm)
         orders = scanner.orders(tile.grid.period_nm, points)
         # Pixel averages fold the mask's highest frequencies back; half the pixel leaves a quarter of that.
         fine = tile.grid.with_pitch(pitch_nm / 2)
-        covered = [coverage(clipped(mask, tile.grid.window_nm), fine).astype(float) for mask in masks]
-        amplitudes = np.stack([transmitted(exact.mask, band.mask_spectrum(c, orders)) for c in covered])
+        amplitudes = np.stack([transmitted(exact.mask, _spectra(layers, fine, orders)) for layers in shapes])
         place = tiling.place(number)
         for f, focus in enumerate(focuses):
             images = abbe.aerial(scanner, amplitudes, tile.grid, focus)
@@ -81,10 +96,20 @@ def verify(
     grid = Grid(shape, pitch_nm, around[:2])
     found = gauges(target, window_nm, corner_nm=corner_distance_nm(process))
     doses = [float(corner.dose) ** process.dose_power for corner in exact.corners]
+    together = [
+        layers[0] if len(layers) == 1 else merged([ring for layer in layers for ring in layer.contours], target.dbu_nm)
+        for layers in drawn
+    ]
     return [
         _measured(target, mask, process, window_nm, found, grid, latent[m], list(zip(focus_of, doses, strict=True)))
-        for m, mask in enumerate(masks)
+        for m, mask in enumerate(together)
     ]
+
+
+def _spectra(layers: tuple[Layout, ...], grid: Grid, orders: tuple[int, int]) -> np.ndarray:
+    """Fourier coefficients (layer, 2ky+1, 2kx+1) of a mask's layers on a tile."""
+    covered = [coverage(clipped(layer, grid.window_nm), grid).astype(float) for layer in layers]
+    return np.stack([band.mask_spectrum(c, orders) for c in covered])
 
 
 def _measured(target, mask, process, window_nm, found, grid, latent, corners) -> Verification:
@@ -101,6 +126,10 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
     band_area = (area_fraction(outer) - area_fraction(inner))[inside].sum() * grid.pitch_nm**2
     edges = clipped(target, window_nm).edges_nm
     perimeter = np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1]).sum()
+    sliver = (SLIVER / _scanner(process).na_over_lambda) ** 2
+    where = [coverage(clipped(layout, grid.window_nm), grid) >= 0.5 for layout in (target, mask)]
+    prints = ((corner.name, height > 0) for corner, height in zip(process.corners, heights, strict=True))
+    defects = print_defects(prints, *where, grid, window_nm, sliver)
     corner = tuple(o + int(n[0]) * grid.pitch_nm for o, n in zip(grid.origin_nm, (columns, rows), strict=True))
     window_grid = Grid((len(rows), len(columns)), grid.pitch_nm, corner)
     return Verification(
@@ -117,6 +146,8 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
         outer=outer[inside] > 0,
         inner=inner[inside] > 0,
         pv_band_nm=float(band_area / perimeter) if perimeter else 0.0,
+        defects=defects,
+        sliver_nm2=sliver,
     )
 
 

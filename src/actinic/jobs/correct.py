@@ -25,11 +25,12 @@ from ..layout import (
     read_layout,
     write_layout,
 )
-from ..metrology import rule_violations
+from ..mask import reach_nm
+from ..metrology import counted, rule_violations
 from ..timing import Clock
 from ..types import Grid
 from .folder import provenance, refuse_existing, run_folder
-from .work import Progress, Work, quiet
+from .work import Progress, Work, mask_figures, quiet
 
 # The corrected surroundings of the window are written beside the mask so that the edge of the window can be
 # verified with what would stand there.
@@ -54,7 +55,7 @@ def correct(
     clock = Clock()
     refuse_existing(Path(out), force)
     setup, window, number = work.setup(), work.window_nm(), work.layer_number()
-    reach = 2 * setup.tiles.halo_nm + design.MARGIN_NM
+    reach = 2 * setup.tiles.halo_nm + design.MARGIN_NM + reach_nm(setup.process.mask)
     layout = work.read(reach)
     if not clipped(layout, window).contours:
         raise ConfigError(f"{work.layout}: layer {work.layer} is empty in the window {work.window}: nothing to correct")
@@ -79,6 +80,7 @@ def correct(
             "verdict": _verdict(before, after, good, sum(violations.values())),
             "in_spec": good,
             "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
+            **mask_figures(setup.process),
             **figures(after),
             "uncorrected": figures(before),
             "rule_violations": sum(violations.values()),
@@ -160,13 +162,14 @@ def figures(v: Verification) -> dict:
         "line_end_mean_abs_nm": s.line_end_mean_abs_nm,
         "open_line_ends": s.line_end_failures,
         "pv_band_nm": v.pv_band_nm,
+        **counted(v.defects),
     }
 
 
 def in_spec(v: Verification, setup: Setup) -> bool:
-    """Whether a verification meets the setup: no open gauge, mean and largest |EPE| within limits."""
+    """Whether a verification meets the setup: no open gauge, no defect, mean and largest |EPE| within limits."""
     s, spec = v.summary, setup.spec
-    if s.failures or s.line_end_failures:
+    if s.failures or s.line_end_failures or v.defects:
         return False
     if spec is None or s.mean_abs_nm is None or s.max_abs_nm is None:
         return True
@@ -192,6 +195,7 @@ def _verdict(before: Verification, after: Verification, in_spec: bool, violation
     ratio = b.mean_abs_nm / max(s.mean_abs_nm, 1e-9)
     state = "In spec" if in_spec else "Out of spec"
     gaps = f", {opened} gauges without a printed edge" if opened else ""
+    gaps += f", {len(after.defects)} defects of the print" if after.defects else ""
     rules = f" {violations} places break a mask rule." if violations else ""
     return f"{state}: mean |EPE| {s.mean_abs_nm:.2f} nm, {ratio:.1f} times smaller than uncorrected{gaps}.{rules}"
 
@@ -207,6 +211,17 @@ def _write_run(folder: Path, work: Work, setup: Setup, before, after, result: di
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     np.savez_compressed(folder / "plots.npz", **plots.plot_data(after))
     write_report(folder / "report.html", _report(work, setup, before, after, result, configuration, origin, command))
+
+
+def _defect_note(v: Verification) -> str:
+    """Defects over the corners, and where the worst of each kind is."""
+    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counted(v.defects).items())
+    worst = [next(d for d in v.defects if d.kind == kind) for kind in dict.fromkeys(d.kind for d in v.defects)]
+    places = "".join(
+        f" The largest {d.kind}: {d.area_nm2:.0f} nm2 at ({d.at_nm[0]:.0f}, {d.at_nm[1]:.0f}) nm, {d.corners[0]}."
+        for d in worst
+    )
+    return f"Connectivity of the print at every corner, from {v.sliver_nm2:.0f} nm2 on: {counts}.{places}"
 
 
 def _report(work, setup, before, after, result, configuration, origin, command) -> Report:
@@ -235,6 +250,7 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         "file, rasterised at four times and imaged by Abbe in float64 at twice the optimiser's sampling.",
         f"Mask rules at wafer scale (width {limits.width_nm:g} nm, space {limits.space_nm:g} nm, area "
         f"{limits.area_nm2:g} nm2): {result['rule_violations']} violations.",
+        _defect_note(after),
         "Scalar imaging with a thin mask and a threshold resist. Not validated against wafers.",
     ]
     return Report(

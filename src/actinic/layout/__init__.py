@@ -26,3 +26,9 @@ from .place import place_row as place_row
 from .polygons import Layout as Layout
 from .polygons import rings as rings
 from .raster import coverage as coverage
+from .shape import Near as Near
+from .shape import neighbours as neighbours
+from .shape import refined as refined
+from .shape import repeated as repeated
+from .shape import rounded as rounded
+from .shape import snapped as snapped

@@ -1,4 +1,4 @@
-"""What a print measures: contours, edge placement, line widths, process band, contest scores, mask rules."""
+"""What a print measures: contours, edge placement, line widths, process band, defects, contest scores, mask rules."""
 
 from .band import area_fraction as area_fraction
 from .band import pv_band as pv_band
@@ -17,6 +17,10 @@ from .gauges import EDGE as EDGE
 from .gauges import LINE_END as LINE_END
 from .gauges import Gauges as Gauges
 from .gauges import gauges as gauges
+from .prints import KINDS as KINDS
+from .prints import Defect as Defect
+from .prints import counted as counted
+from .prints import print_defects as print_defects
 from .rules import MaskRules as MaskRules
 from .rules import mask_rules as mask_rules
 from .rules import rule_violations as rule_violations
