@@ -51,6 +51,8 @@ def expose(
     layout, shifted = work.read(around), work.read_shifted(work.layout, around)
     drawn, conflicts = with_phases(process, layout, shifted)
     layers = made(process.mask, drawn)
+    # Shifted glass beside chrome is part of the surroundings.
+    polygons = drawn if process.printed_above else drawn[:1]
     images = {name: np.empty(shape, np.float32) for name in ("coverage", "aerial", "latent")}
     imaging = prepare(process, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
     for number, tile in enumerate(tiling.tiles):
@@ -81,7 +83,7 @@ def expose(
         "focus_nm": float(double(condition.focus_nm)),
         **mask_figures(process, conflicts),
         "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
-        "drawn_area_um2": clipped(layout, window).area_nm2 * 1e-6,
+        "drawn_area_um2": sum(clipped(layer, window).area_nm2 for layer in polygons) * 1e-6,
         "printed_area_um2": printed,
         "intensity_max": float(images["aerial"].max()),
         "intensity_min": float(images["aerial"].min()),

@@ -64,7 +64,7 @@ def verify(
         **mask_figures(setup.process, conflicts),
         **figures(found),
         "sliver_nm2": found.sliver_nm2,
-        "defects": [asdict(defect) for defect in found.defects],
+        "defects": [asdict(defect) | {"at_nm": defect.at_nm} for defect in found.defects],
         "hotspots": len(spots),
         "hotspot_limit_nm": limit,
         "lyrdb": str(lyrdb) if lyrdb is not None else None,
