@@ -64,11 +64,13 @@ def verify(
     pitch_nm: float = 10.0,
     core_nm: float = 4000.0,
     halo_nm: float = 1200.0,
+    sites: Gauges | None = None,
 ) -> list[Verification]:
     """Print masks by Abbe in tiles and measure them at the gauges of the target, one result for each mask.
 
     A mask is its polygons as drawn, one layout for each layer; bias and corner rounding are applied here. Layouts
     must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
+    `sites` are the gauges to measure at, where they are not those of the target's edges.
     """
     process = anchored(process)
     scanner, exact = _scanner(process), double(process)
@@ -94,11 +96,11 @@ def verify(
                 seen = exact.resist.latent(image, tile.grid.period_nm)
                 latent[m, f][place] = band.to_pixels(seen, tile.grid)[halo:-halo, halo:-halo]
     grid = Grid(shape, pitch_nm, around[:2])
-    found = gauges(target, window_nm, corner_nm=corner_distance_nm(process))
+    found = gauges(target, window_nm, corner_nm=corner_distance_nm(process)) if sites is None else sites
     doses = [float(corner.dose) ** process.dose_power for corner in exact.corners]
     together = [
-        layers[0] if len(layers) == 1 else merged([ring for layer in layers for ring in layer.contours], target.dbu_nm)
-        for layers in drawn
+        first if not more else merged([ring for layer in (first, *more) for ring in layer.contours], first.dbu_nm)
+        for first, *more in drawn
     ]
     return [
         _measured(target, mask, process, window_nm, found, grid, latent[m], list(zip(focus_of, doses, strict=True)))

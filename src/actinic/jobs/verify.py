@@ -12,7 +12,7 @@ from ..layout import clipped, parse_layer, write_markers
 from ..mask import reach_nm
 from ..metrology import LINE_END
 from ..timing import Clock
-from .correct import figures, in_spec, read_mask
+from .correct import etch_figures, figures, in_spec, read_mask, sites_of
 from .folder import refuse_existing
 from .work import Work, mask_figures, with_phases
 
@@ -21,13 +21,21 @@ SPOT_NM = 200.0
 
 
 def verify(
-    work: Work, mask: Path, *, mask_layer: str | None = None, lyrdb: Path | None = None, force: bool = False
+    work: Work,
+    mask: Path,
+    *,
+    mask_layer: str | None = None,
+    lyrdb: Path | None = None,
+    retarget: Path | None = None,
+    hold: bool = False,
+    force: bool = False,
 ) -> dict:
     """Print a mask by Abbe, measure it at the layout's gauges, and mark hotspots for KLayout.
 
     The mask's polygons are taken from `mask_layer` (the layout's layer if not given) and, where `correct` left
     one, its context layer. Hotspots are gauges beyond the setup's largest |EPE|, gauges without an edge, defects of
     the print at any corner (side lobes, printed assists, missing, bridges, opens) and phase conflicts.
+    With a table of etch bias (`retarget`, see `correct`) the target is the drawn pattern less this bias.
     """
     if lyrdb is not None:
         refuse_existing(lyrdb, force)
@@ -40,14 +48,16 @@ def verify(
         raise ConfigError(f"{mask}: the mask has nothing in the window {work.window}: is it the right one?")
     around = setup.tiles.halo_nm + design.MARGIN_NM + reach_nm(setup.process.mask)
     layers, conflicts = with_phases(setup.process, polygons, work.read_shifted(mask, around))
+    aim = None if retarget is None else design.retarget(layout, design.read_etch_table(retarget, hold))
     (found,) = design.verify(
-        layout,
+        layout if aim is None else aim.target,
         [layers],
         setup.process,
         window,
         pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
         core_nm=setup.tiles.core_nm,
         halo_nm=setup.tiles.halo_nm,
+        sites=sites_of(layout, setup, window, aim),
     )
     limit = setup.spec.max_abs_epe_nm if setup.spec else 15.0
     spots = hotspots(found, limit) + defect_markers(found)
@@ -62,6 +72,7 @@ def verify(
         "verdict": f"{'In spec' if good else 'Out of spec'}: {size}, {len(spots)} hotspots.",
         "in_spec": good,
         **mask_figures(setup.process, conflicts),
+        **etch_figures(retarget, aim),
         **figures(found),
         "sliver_nm2": found.sliver_nm2,
         "defects": [asdict(defect) | {"at_nm": defect.at_nm} for defect in found.defects],

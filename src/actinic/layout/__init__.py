@@ -5,6 +5,9 @@ from .boolean import boolean as boolean
 from .boolean import clipped as clipped
 from .boolean import merged as merged
 from .boolean import sized as sized
+from .facing import Fragments as Fragments
+from .facing import displaced as displaced
+from .facing import fragments as fragments
 from .glp import Glp as Glp
 from .glp import placed as placed
 from .glp import read_glp as read_glp

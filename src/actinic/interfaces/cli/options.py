@@ -21,6 +21,12 @@ MaskType = Annotated[
     str | None,
     typer.Option(metavar="TYPE", help="binary, attpsm:6%:180 or altpsm.  [default: the process's]"),
 ]
+Retarget = Annotated[
+    Path | None, typer.Option(metavar="TABLE", help="Etch bias by width and space, CSV or TOML, to aim for.")
+]
+RetargetHold = Annotated[
+    bool, typer.Option("--retarget-hold", help="Let the etch table's rim hold beyond it instead of refusing.")
+]
 PhaseLayer = Annotated[
     str | None,
     typer.Option(metavar="L/D", help="Shifted glass of an alternating mask.  [default: phases are assigned]"),

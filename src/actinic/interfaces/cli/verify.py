@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Outcome
-from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, Settings, Window
+from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, Retarget, RetargetHold, Settings, Window
 from .summary import summary
 
 
@@ -26,10 +26,13 @@ def verify(
     lyrdb: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the hotspots as a KLayout marker file.")
     ] = None,
+    retarget: Retarget = None,
+    retarget_hold: RetargetHold = False,
     force: Force = False,
 ) -> Outcome:
     """Check a mask against a layout: EPE, PV band, rules, hotspots."""
     from ... import jobs
 
     work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, phase_layer)
-    return summary(jobs.verify(work, mask, mask_layer=mask_layer, lyrdb=lyrdb, force=force))
+    given = {"mask_layer": mask_layer, "lyrdb": lyrdb, "retarget": retarget, "hold": retarget_hold, "force": force}
+    return summary(jobs.verify(work, mask, **given))
