@@ -46,8 +46,8 @@ class Verification:
     outer: np.ndarray  # bool [y, x]: printed at some corner
     inner: np.ndarray  # bool [y, x]: printed at every corner
     pv_band_nm: float
-    defects: list[Defect]  # over all corners
-    sliver_nm2: float  # prints smaller than this are none
+    defects: Sequence[Defect] = ()  # over all corners
+    sliver_nm2: float = 0.0  # prints smaller than this are none
 
 
 def corner_distance_nm(process: Process) -> float:
