@@ -6,7 +6,7 @@ import klayout.db as db
 import numpy as np
 
 from ..errors import ConfigError
-from .boolean import _layout, clipped, layout_of, merged, region_of, window_box
+from .boolean import clipped, layout_of, merged, region_of, window_box
 from .polygons import Layout
 
 Window = tuple[float, float, float, float]
@@ -93,7 +93,7 @@ def neighbours(layout: Layout, distance_nm: float, window_nm: Window | None = No
             found = _gap(polygon, whole[j], distance) if j > i else None
             if found is not None and (near is None or found[1].touches(near)):
                 pairs.append(Near(members[i][0], members[j][0], False, found[0] * unit, _box_nm(found[1], unit)))
-    return [_layout([polygon], unit) for polygon in pieces], pairs
+    return [layout_of(db.Region(polygon), unit) for polygon in pieces], pairs
 
 
 def _copies_joined(pieces: list[db.Polygon], across: int, up: int, distance: int):
@@ -121,8 +121,21 @@ def _indexed(polygons: list[db.Polygon]) -> db.Shapes:
 def _gap(a: db.Polygon, b: db.Polygon, distance: int) -> tuple[float, db.Box] | None:
     """How far two polygons are apart and where; None where they are not near."""
     found = db.Region(a).separation_check(db.Region(b), distance, False, db.Region.Euclidian)
-    pairs = [(float(pair.distance()), pair.bbox()) for pair in found.each()]
+    pairs = [(_apart(pair.first, pair.second), pair.bbox()) for pair in found.each()]
     return min(pairs, key=lambda pair: (pair[0], pair[1].left, pair[1].bottom)) if pairs else None
+
+
+def _apart(a: db.Edge, b: db.Edge) -> float:
+    """Distance of two edges that do not cross, one of which may be a point: at an end of one of them."""
+
+    def to_edge(x: int, y: int, edge: db.Edge) -> float:
+        dx, dy, length2 = edge.dx(), edge.dy(), edge.sq_length()
+        t = ((x - edge.x1) * dx + (y - edge.y1) * dy) / length2 if length2 else 0.0
+        t = min(max(t, 0.0), 1.0)
+        return float(np.hypot(edge.x1 + t * dx - x, edge.y1 + t * dy - y))
+
+    ends = ((a, b), (b, a))
+    return min(to_edge(x, y, other) for edge, other in ends for x, y in ((edge.x1, edge.y1), (edge.x2, edge.y2)))
 
 
 def _box_nm(box: db.Box, unit: float) -> Window:
