@@ -41,11 +41,26 @@ MEANING = {
     "process.scanner (kernels).sets": "Names of the kernel sets.",
     "process.scanner (kernels).focus_nm": "Focus of each set, in the same order.",
     "process.mask (binary).drawn": "What the drawn polygons are on the mask. `clear`: they print where it is bright.",
+    "process.mask (binary).bias_nm": "How far each polygon edge moves outwards between data and mask, wafer scale.",
+    "process.mask (binary).corner_radius_nm": "Radius of the mask's corners, wafer scale; 0: sharp.",
     "process.mask (binary).kind": "Transmission 1 and 0.",
     "process.mask (attpsm).transmission": "Intensity transmission of the absorber.",
     "process.mask (attpsm).phase_deg": "Phase of the absorber against the clear part.",
     "process.mask (attpsm).drawn": "What the drawn polygons are on the mask, as for `binary`.",
+    "process.mask (attpsm).bias_nm": "As for `binary`.",
+    "process.mask (attpsm).corner_radius_nm": "As for `binary`.",
     "process.mask (attpsm).kind": "Attenuated phase-shift mask.",
+    "process.mask (altpsm).transmission": "Intensity transmission of the shifted openings.",
+    "process.mask (altpsm).phase_deg": "Phase of the shifted openings against the others.",
+    "process.mask (altpsm).drawn": (
+        "`clear`: the layers are the openings without and with the shift; `dark`: the chrome and the shifted glass."
+    ),
+    "process.mask (altpsm).bias_nm": "As for `binary`, in each layer.",
+    "process.mask (altpsm).corner_radius_nm": "As for `binary`, in each layer.",
+    "process.mask (altpsm).neighbour_nm": (
+        "Openings nearer than this get opposite phases where phases are assigned; none: wavelength / NA."
+    ),
+    "process.mask (altpsm).kind": "Alternating phase-shift mask.",
     "process.resist.diffusion_nm": "Standard deviation of the Gaussian blur of the intensity; none: no blur.",
     "process.resist.threshold": "Intensity at the printed edge at dose 1, clear field = 1. Give this or an anchor.",
     "process.resist.tone": "Which part of the resist stays. Recorded; it moves no printed edge.",

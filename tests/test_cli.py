@@ -68,6 +68,8 @@ class Work:
     window: str | None = None
     cell: str | None = None
     settings: tuple[str, ...] = ()
+    mask_type: str | None = None
+    phase_layer: str | None = None
 
 
 class Jobs(types.ModuleType):

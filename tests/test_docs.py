@@ -66,6 +66,10 @@ def test_python_page(api):
     assert {path.name for path in (folder / "run").iterdir()} == documented_files()
 
 
+def test_masks_page(tmp_path, monkeypatch):
+    run(ROOT / "docs" / "masks.md", tmp_path, monkeypatch)
+
+
 def documented_files() -> set[str]:
     """The files of a run folder by the table of docs/ilt.md."""
     text = (ROOT / "docs" / "ilt.md").read_text().partition("## The run folder")[2]

@@ -6,9 +6,9 @@ chain itself:
 
     coverage  --mask_spectrum-->  few Fourier coefficients  --systems-->  aerial  --resist-->  latent
 
-Coverage is an array [y, x] of area fractions of the drawn polygons; aerial and latent are band-limited
-samples on the smallest grid that holds them, and `pixels` or `points` brings them where they are wanted.
-All of it is differentiable in the coverage, the doses and the resist.
+Coverage is an array [y, x] of area fractions of the polygons, [layer, y, x] for a mask of several layers; aerial
+and latent are band-limited samples on the smallest grid that holds them, and `pixels` or `points` brings them
+where they are wanted. All of it is differentiable in the coverage, the doses and the resist.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from pydantic import Field
 
 from .errors import ConfigError
 from .layout import Layout, coverage
-from .mask import Mask, transmitted
+from .mask import AlternatingPSM, Mask, Phases, Window, assign_phases, dense_line, made, transmitted
 from .optics import KernelFile, Scanner, abbe, band, decompose
 from .resist import DenseLine, ThresholdResist
 from .types import Grid, Image, Scalar, double, leaf
@@ -83,7 +83,8 @@ class Imaging(eqx.Module):
 
     def _images(self, systems, covered):
         orders = tuple((n - 1) // 2 for n in systems.shape[-2:])
-        amplitude = transmitted(self.process.mask, band.mask_spectrum(covered, orders, self.process.dots))
+        spectra = _over_leading(lambda layer: band.mask_spectrum(layer, orders, self.process.dots), covered)
+        amplitude = transmitted(self.process.mask, spectra)
         return jnp.stack([band.intensity(s, amplitude, self.shape) for s in systems])
 
     def tail_image(self, covered):
@@ -150,8 +151,7 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
 def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) -> tuple[tuple[int, ...], list[float]]:
     """For each focus (the corners' if not given) its index among the distinct ones; +-z are one if they image alike."""
     focus = list(focus_nm) if focus_nm is not None else [float(double(c.focus_nm)) for c in process.corners]
-    around, inside = double(process.mask).amplitudes()
-    real = abs(np.imag(around)) + abs(np.imag(inside)) < 1e-9
+    real = all(abs(np.imag(amplitude)) < 1e-9 for amplitude in double(process.mask).amplitudes())
     if real and isinstance(process.scanner, Scanner) and process.scanner.focus_symmetric():
         focus = [abs(f) for f in focus]
     distinct = list(dict.fromkeys(focus))
@@ -169,15 +169,46 @@ def anchored(process: Process) -> Process:
 def edge_intensity(process: Process, line: DenseLine) -> float:
     """Latent intensity at the edge of a dense line along y, at best focus and dose 1, float64."""
     cd, pitch = float(double(line.cd_nm)), float(double(line.pitch_nm))
-    repeats = int(np.ceil(8000 / pitch))
-    grid = Grid((1, repeats), pitch)
+    period, layers = dense_line(process.mask, cd, pitch)
+    repeats = int(np.ceil(8000 / period))
+    grid = Grid((1, repeats), period)
     limit = band.order_limit(grid.period_nm, 2 * process.scanner.na_over_lambda)
-    spectrum = np.zeros([2 * k + 1 for k in limit], complex)
+    spectra = np.zeros([len(layers), *(2 * k + 1 for k in limit)], complex)
     order = np.arange(-(limit[1] // repeats), limit[1] // repeats + 1)
-    spectrum[limit[0], limit[1] + repeats * order] = cd / pitch * np.sinc(order * cd / pitch)
-    samples = abbe.aerial(process.scanner, transmitted(double(process.mask), spectrum), grid)
+    for spectrum, pieces in zip(spectra, layers, strict=True):
+        for centre, width in pieces:
+            wave = width / period * np.sinc(order * width / period) * np.exp(-2j * np.pi * order * centre / period)
+            spectrum[limit[0], limit[1] + repeats * order] += wave
+    samples = abbe.aerial(process.scanner, transmitted(double(process.mask), spectra), grid)
     latent = double(process.resist).latent(samples, grid.period_nm)
     return float(band.to_points(latent, grid, np.array([cd / 2]), np.array([0.0]))[0])
+
+
+def phases(process: Process, drawn: Layout, window_nm: Window | None = None) -> Phases:
+    """The drawn openings of an alternating mask shared out between its two phases, and the conflicts.
+
+    With a window the layout is a periodic tile. ConfigError for a mask of another kind or drawn dark.
+    """
+    mask = process.mask
+    if not isinstance(mask, AlternatingPSM) or mask.drawn == "dark":
+        raise ConfigError("only the openings of an alternating mask take phases; draw its shifted glass as a layer")
+    distance = mask.neighbour_nm
+    if distance is None:
+        if not isinstance(process.scanner, Scanner):
+            raise ConfigError("mask.neighbour_nm: say how near openings need opposite phases; these optics have no NA")
+        distance = 1 / process.scanner.na_over_lambda
+    return assign_phases(drawn, distance, window_nm)
+
+
+def mask_layers(process: Process, drawn: Layout | tuple[Layout, ...], window_nm: Window) -> tuple[Layout, ...]:
+    """The transmitting polygons of each layer of the mask; the window is taken as a periodic tile.
+
+    Of an alternating mask one layer of openings is shared out between the phases (see `phases`).
+    """
+    layers = drawn if isinstance(drawn, tuple) else (drawn,)
+    if isinstance(process.mask, AlternatingPSM) and len(layers) == 1:
+        layers = phases(process, layers[0], window_nm).layers
+    return made(process.mask, layers, window_nm)
 
 
 class Stages(eqx.Module):
@@ -189,15 +220,19 @@ class Stages(eqx.Module):
     printed: Image
 
 
-def expose(process: Process, layout: Layout, grid: Grid, corner: int = 0) -> Stages:
-    """Print a layout at one corner; the grid's window is taken as a periodic tile."""
+def expose(process: Process, layout: Layout | tuple[Layout, ...], grid: Grid, corner: int = 0) -> Stages:
+    """Print a layout, or the layers of one, at one corner; the grid's window is taken as a periodic tile.
+
+    The layers are made as by `mask_layers`.
+    """
     imaging = prepare(process, grid)
-    covered = jnp.asarray(coverage(layout, grid))
+    layers = [coverage(layer, grid) for layer in mask_layers(process, layout, grid.window_nm)]
+    covered = jnp.asarray(layers[0] if len(layers) == 1 else np.stack(layers))
     aerial = imaging.pixels(imaging.aerial(covered)[imaging.focus_of[corner]])
     latent = imaging.pixels(imaging.latent(covered)[corner])
     printed = (latent >= imaging.process.resist.threshold) == process.printed_above
     return Stages(
-        Image(covered, grid, "coverage"),
+        Image(sum(jnp.asarray(layer) for layer in layers), grid, "coverage"),
         Image(aerial, grid, "aerial"),
         Image(latent, grid, "latent"),
         Image(printed.astype(jnp.float32), grid, "printed"),

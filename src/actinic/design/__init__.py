@@ -7,8 +7,13 @@ from .ilt import Recipe as Recipe
 from .ilt import Stage as Stage
 from .ilt import block_mean as block_mean
 from .ilt import solve as solve
-from .images import latent_images as latent_images
+from .images import aerial_images as aerial_images
 from .images import scanner_of as scanner_of
+from .retarget import EtchTable as EtchTable
+from .retarget import Retargeted as Retargeted
+from .retarget import etched as etched
+from .retarget import read_etch_table as read_etch_table
+from .retarget import retarget as retarget
 from .setup import MaskLimits as MaskLimits
 from .setup import Setup as Setup
 from .setup import Spec as Spec

@@ -7,8 +7,10 @@ from functools import lru_cache
 import numpy as np
 
 from ..config import build, dump
+from ..errors import ConfigError
 from ..forward import Imaging, anchored, prepare
-from ..layout import Layout, clipped, coverage
+from ..layout import Layout, clipped, coverage, sized, snapped
+from ..mask import FINE_NM, AlternatingPSM
 from ..metrology import gauges
 from ..scale import Tile, Tiling, split, stitch
 from ..timing import Clock, Cost
@@ -59,6 +61,8 @@ def correct(
 
     `spread(function, tasks)` maps over the tiles in order (`map`, or one of `scale`).
     """
+    if isinstance(setup.process.mask, AlternatingPSM):
+        raise ConfigError("correct finds one layer of polygons: take a binary or an attenuated mask, not altpsm")
     setup = replace(setup, process=anchored(setup.process))
     tiling = tiling_of(setup, window_nm)
     data, tiles = dump(setup), tiling.tiles
@@ -70,9 +74,13 @@ def correct(
         costs.append(cost)
         progress("tiles", len(fields), len(tiles))
     whole = stitch(tiling, fields, round(BLEND_NM / tiling.pixel_nm))
-    limits = setup.limits
+    limits, bias = setup.limits, setup.process.mask.bias_nm
     dbu_nm = min(layout.dbu_nm, limits.grid_nm)  # a mask may be written on a finer grid than the layout
-    mask = trace(whole, tiling.whole, dbu_nm, mask_grid_nm=limits.grid_nm, min_area_nm2=limits.area_nm2)
+    # What was found is the transmitting mask; what is handed out is drawn, before the mask shop's bias.
+    unit, step = (FINE_NM, FINE_NM) if bias else (dbu_nm, limits.grid_nm)
+    mask = trace(whole, tiling.whole, unit, mask_grid_nm=step, min_area_nm2=limits.area_nm2)
+    if bias:
+        mask = snapped(sized(mask, -bias), limits.grid_nm, dbu_nm)
     total = Cost(*(sum(getattr(c, name) for c in costs) for name in ("cpu_s", "wall_s", "compile_s")))
     return Corrected(mask, whole, tiling, total)
 

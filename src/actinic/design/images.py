@@ -1,4 +1,4 @@
-"""What masks make of a resist, tile by tile and focus by focus, by the reference path: Abbe in float64."""
+"""What masks make of the light, tile by tile and focus by focus, by the reference path: Abbe in float64."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -10,7 +10,7 @@ from ..layout import Layout, clipped, coverage
 from ..mask import transmitted
 from ..optics import Scanner, abbe, band
 from ..scale import Tile
-from ..types import double
+from ..types import Grid, double
 
 
 def scanner_of(process: Process) -> Scanner:
@@ -20,13 +20,14 @@ def scanner_of(process: Process) -> Scanner:
     return process.scanner
 
 
-def latent_images(
-    masks: Sequence[Layout], process: Process, tiles: Iterable[Tile], focus_nm: Sequence[float]
+def aerial_images(
+    masks: Sequence[tuple[Layout, ...]], process: Process, tiles: Iterable[Tile], focus_nm: Sequence[float]
 ) -> Iterator[np.ndarray]:
-    """For each tile what the resist sees at dose 1, band-limited samples (mask, focus, y', x') float64.
+    """For each tile the intensity at dose 1, band-limited samples (mask, focus, y', x') float64.
 
-    Masks must reach the tiles' ends. They are rasterised at half the tiles' pitch: pixel averages fold the mask's
-    highest frequencies back, and half the pixel leaves a quarter of that.
+    A mask is one layout of what transmits for each of its layers, and must reach the tiles' ends. They are
+    rasterised at half the tiles' pitch: pixel averages fold the mask's highest frequencies back, and half the
+    pixel leaves a quarter of that.
     """
     scanner, exact = scanner_of(process), double(process)
     for tile in tiles:
@@ -34,7 +35,11 @@ def latent_images(
         points, _ = scanner.source_points(period)
         orders = scanner.orders(period, points)
         fine = tile.grid.with_pitch(tile.grid.pitch_nm / 2)
-        covered = [coverage(clipped(mask, tile.grid.window_nm), fine).astype(float) for mask in masks]
-        amplitudes = np.stack([transmitted(exact.mask, band.mask_spectrum(c, orders)) for c in covered])
-        series = [abbe.aerial(scanner, amplitudes, tile.grid, focus) for focus in focus_nm]
-        yield np.stack([[exact.resist.latent(image, period) for image in images] for images in series], axis=1)
+        amplitudes = np.stack([transmitted(exact.mask, _spectra(layers, fine, orders)) for layers in masks])
+        yield np.stack([abbe.aerial(scanner, amplitudes, tile.grid, focus) for focus in focus_nm], axis=1)
+
+
+def _spectra(layers: tuple[Layout, ...], grid: Grid, orders: tuple[int, int]) -> np.ndarray:
+    """Fourier coefficients (layer, 2ky+1, 2kx+1) of a mask's layers on a tile."""
+    covered = [coverage(clipped(layer, grid.window_nm), grid).astype(float) for layer in layers]
+    return np.stack([band.mask_spectrum(c, orders) for c in covered])

@@ -6,15 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..forward import Process, anchored, distinct_focus
-from ..layout import Layout, clipped
-from ..metrology import EpeSummary, Gauges, area_fraction, edge_placement, gauges, summary
+from ..layout import Layout, clipped, coverage, merged
+from ..mask import made
+from ..metrology import (
+    Defect,
+    EpeSummary,
+    Gauges,
+    area_fraction,
+    edge_placement,
+    gauges,
+    print_defects,
+    summary,
+)
 from ..optics import band
 from ..scale import split
 from ..types import Grid, Image, double
-from .images import latent_images, scanner_of
+from .images import aerial_images, scanner_of
 
 # Image kept around the window so that a gauge on its rim still sees 100 nm to both sides.
 MARGIN_NM = 200.0
+# Prints and targets smaller than a square of this side, in lambda / NA, are no defects.
+SLIVER = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,8 @@ class Verification:
     outer: np.ndarray  # bool [y, x]: printed at some corner
     inner: np.ndarray  # bool [y, x]: printed at every corner
     pv_band_nm: float
+    defects: Sequence[Defect] = ()  # over all corners
+    sliver_nm2: float = 0.0  # prints smaller than this are none
 
 
 def corner_distance_nm(process: Process) -> float:
@@ -43,17 +57,20 @@ def corner_distance_nm(process: Process) -> float:
 
 def verify(
     target: Layout,
-    masks: Sequence[Layout],
+    masks: Sequence[Layout | tuple[Layout, ...]],
     process: Process,
     window_nm: tuple[float, float, float, float],
     *,
     pitch_nm: float = 10.0,
     core_nm: float = 4000.0,
     halo_nm: float = 1200.0,
+    sites: Gauges | None = None,
 ) -> list[Verification]:
     """Print masks by Abbe in tiles and measure them at the gauges of the target, one result for each mask.
 
-    Layouts must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
+    A mask is its polygons as drawn, one layout for each layer; bias and corner rounding are applied here. Layouts
+    must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
+    `sites` are the gauges to measure at, where they are not those of the target's edges.
     """
     process = anchored(process)
     focus_of, focuses = distinct_focus(process)
@@ -62,18 +79,24 @@ def verify(
     tiling = split(around, pitch_nm, core_nm, halo_nm)
     halo = tiling.halo_px
     shape = tiling.cores_shape
+    drawn = [mask if isinstance(mask, tuple) else (mask,) for mask in masks]
+    shapes = [made(process.mask, layers) for layers in drawn]
     latent = np.empty((len(masks), len(focuses), *shape), np.float32)
-    tiles = tiling.tiles
-    for number, samples in enumerate(latent_images(masks, process, tiles, focuses)):
-        for m, f in np.ndindex(samples.shape[:2]):
-            pixels = band.to_pixels(samples[m, f], tiles[number].grid)
-            latent[m, f][tiling.place(number)] = pixels[halo:-halo, halo:-halo]
+    tiles, resist = tiling.tiles, double(process.resist)
+    for number, images in enumerate(aerial_images(shapes, process, tiles, focuses)):
+        for m, f in np.ndindex(images.shape[:2]):
+            seen = resist.latent(images[m, f], tiles[number].grid.period_nm)
+            latent[m, f][tiling.place(number)] = band.to_pixels(seen, tiles[number].grid)[halo:-halo, halo:-halo]
     grid = Grid(shape, pitch_nm, around[:2])
-    found = gauges(target, window_nm, corner_nm=corner_distance_nm(process))
+    found = gauges(target, window_nm, corner_nm=corner_distance_nm(process)) if sites is None else sites
     doses = [float(corner.dose) ** process.dose_power for corner in double(process).corners]
+    together = [
+        first if not more else merged([ring for layer in (first, *more) for ring in layer.contours], first.dbu_nm)
+        for first, *more in drawn
+    ]
     return [
         _measured(target, mask, process, window_nm, found, grid, latent[m], list(zip(focus_of, doses, strict=True)))
-        for m, mask in enumerate(masks)
+        for m, mask in enumerate(together)
     ]
 
 
@@ -91,6 +114,10 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
     band_area = (area_fraction(outer) - area_fraction(inner))[inside].sum() * grid.pitch_nm**2
     edges = clipped(target, window_nm).edges_nm
     perimeter = np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1]).sum()
+    sliver = (SLIVER / scanner_of(process).na_over_lambda) ** 2
+    where = [coverage(clipped(layout, grid.window_nm), grid) >= 0.5 for layout in (target, mask)]
+    prints = ((corner.name, height > 0) for corner, height in zip(process.corners, heights, strict=True))
+    defects = print_defects(prints, *where, grid, window_nm, sliver)
     corner = tuple(o + int(n[0]) * grid.pitch_nm for o, n in zip(grid.origin_nm, (columns, rows), strict=True))
     window_grid = Grid((len(rows), len(columns)), grid.pitch_nm, corner)
     return Verification(
@@ -107,4 +134,6 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
         outer=outer[inside] > 0,
         inner=inner[inside] > 0,
         pv_band_nm=float(band_area / perimeter) if perimeter else 0.0,
+        defects=defects,
+        sliver_nm2=sliver,
     )

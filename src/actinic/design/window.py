@@ -9,12 +9,13 @@ from scipy.interpolate import make_interp_spline
 from ..errors import ConfigError
 from ..forward import Process, anchored, distinct_focus
 from ..layout import Layout, sized
+from ..mask import made
 from ..metrology import Cuts, Inscribed, Profiles, Window, bossung, window
 from ..metrology.window import SHAPES, Shape
 from ..optics import band
 from ..scale import split
 from ..types import Grid, double
-from .images import latent_images, scanner_of
+from .images import aerial_images, scanner_of
 from .setup import Setup
 
 # Samples to lambda / NA along a cut, twice the image's shortest wave: taken from the image exactly, then refined by
@@ -144,9 +145,12 @@ def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, 
     speeds = np.empty((len(masks), len(cuts), len(focus_nm), fine.size))
     used = np.unique(tile_of)
     tiles = [tiling.tiles[number] for number in used]
-    for number, tile, samples in zip(used, tiles, latent_images(masks, process, tiles, distinct), strict=True):
+    shapes = [made(process.mask, (mask,)) for mask in masks]
+    resist = double(process.resist)
+    for number, tile, images in zip(used, tiles, aerial_images(shapes, process, tiles, distinct), strict=True):
         here = np.flatnonzero(tile_of == number)
-        along = _along(samples, tile.grid, cuts.chosen(here).points_nm(0.5 + 0.5 * coarse))
+        latent = np.stack([[resist.latent(image, tile.grid.period_nm) for image in series] for series in images])
+        along = _along(latent, tile.grid, cuts.chosen(here).points_nm(0.5 + 0.5 * coarse))
         values = make_interp_spline(coarse, speed(process, along), k=5, axis=-1)(fine)
         speeds[:, here] = np.moveaxis(values, 2, 1)[:, :, list(focus_of)]
         if progress is not None:

@@ -64,7 +64,10 @@ def print_map(v: Verification, ax: Axes | None = None, window_nm: Window | None 
 
 
 def band_map(v: Verification, ax: Axes | None = None, window_nm: Window | None = None) -> Axes:
-    """Target outline, nominal contour, and where some corners of the process window print and others do not."""
+    """Target outline, nominal contour, and where some corners of the process window print and others do not.
+
+    Rings mark side lobes and whatever else prints, joins or fails as it should not at some corner.
+    """
     window = window_nm or v.window_nm
     ax, thin = _map_axes(ax, window), _thinness(window)
     between = (np.asarray(v.outer) & ~np.asarray(v.inner)).astype(np.float64)
@@ -75,7 +78,12 @@ def band_map(v: Verification, ax: Axes | None = None, window_nm: Window | None =
     _lines(ax, _printed(v), window, color=INK, linewidth=0.5 * thin)
     band = Patch(facecolor=BAND, label=f"process band, {v.pv_band_nm:.1f} nm")
     target = Patch(facecolor=FILL, edgecolor=SOFT, linewidth=0.5, label="target")
-    _legend(ax, [target, _key("printed", INK, 0.7), band])
+    keys = [target, _key("printed", INK, 0.7), band]
+    if v.defects:
+        style = dict(linestyle="none", marker="o", color=MASK, markersize=9, fillstyle="none", markeredgewidth=1.2)
+        at = _UM * np.array([defect.at_nm for defect in v.defects])
+        keys += ax.plot(*at[_inside(at / _UM, window)].T, label=f"defects ({len(v.defects)})", **style)
+    _legend(ax, keys)
     return ax
 
 

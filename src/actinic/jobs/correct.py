@@ -23,13 +23,15 @@ from ..layout import (
     layers,
     place_row,
     read_layout,
+    snapped,
     write_layout,
 )
-from ..metrology import rule_violations
+from ..mask import reach_nm
+from ..metrology import Gauges, counted, gauges, rule_violations
 from ..timing import Clock
 from ..types import Grid
 from .folder import provenance, refuse_existing, run_folder
-from .work import Progress, Work, quiet
+from .work import Progress, Work, mask_figures, quiet
 
 # The corrected surroundings of the window are written beside the mask so that the edge of the window can be
 # verified with what would stand there.
@@ -42,43 +44,52 @@ def correct(
     out: Path,
     *,
     workers: int = 0,
+    retarget: Path | None = None,
+    hold: bool = False,
     force: bool = False,
     command: str = "",
     progress: Progress = quiet,
 ) -> dict:
     """Correct a window by ILT, verify the written mask, write the run folder and return its summary.
 
-    `workers` 0 takes the machine's cores. All numbers come from the written file, read again and imaged by
-    Abbe at twice the sampling.
+    `workers` 0 takes the machine's cores. `retarget` is a table of etch bias: what is wanted after development is
+    then the drawn pattern less this bias, and gauges stand on it; `hold` lets the table's rim hold beyond it. All
+    numbers come from the written file, read again and imaged by Abbe at twice the sampling.
     """
     clock = Clock()
     refuse_existing(Path(out), force)
+    table = None if retarget is None else design.read_etch_table(retarget, hold)  # before any work is done
     setup, window, number = work.setup(), work.window_nm(), work.layer_number()
-    reach = 2 * setup.tiles.halo_nm + design.MARGIN_NM
+    reach = 2 * setup.tiles.halo_nm + design.MARGIN_NM + reach_nm(setup.process.mask)
     layout = work.read(reach)
     if not clipped(layout, window).contours:
         raise ConfigError(f"{work.layout}: layer {work.layer} is empty in the window {work.window}: nothing to correct")
+    aim = None if table is None else design.retarget(layout, table)
     tiles = len(design.tiling_of(setup, window).tiles)
     workers = workers or min(os.cpu_count() or 1, tiles)
-    corrected = design.correct(layout, window, setup, partial(scale.spread, workers=workers), progress)
+    spread = partial(scale.spread, workers=workers)
+    found = design.correct(layout if aim is None else aim.target, window, setup, spread, progress)
+    corrected = found.mask if aim is None else snapped(found.mask, setup.limits.grid_nm, layout.dbu_nm)
     with run_folder(Path(out), force) as folder:
         mask_file = folder / "mask.oas"
-        inside = clipped(corrected.mask, window)
-        around = boolean(corrected.mask, inside, "not")
+        inside = clipped(corrected, window)
+        around = boolean(corrected, inside, "not")
         write_layout(mask_file, {number: inside, _context(number): around})
         progress("verify", 0, 1)
-        before, after = verified(layout, read_mask(mask_file, number), setup, window)
+        before, after = verified(layout, read_mask(mask_file, number), setup, window, aim)
         progress("verify", 1, 1)
         violations = _violations(clipped(read_layout(mask_file, number), window), setup, window)
         cost = clock.cost()
         # A spawned worker's own clock knows what of its time went into compiling.
-        compile_s = corrected.cost.compile_s if workers > 1 else cost.compile_s
+        compile_s = found.cost.compile_s if workers > 1 else cost.compile_s
         cpu_s = cost.cpu_s - (compile_s if workers > 1 else 0.0)
         good = in_spec(after, setup)
         result = {
             "verdict": _verdict(before, after, good, sum(violations.values())),
             "in_spec": good,
             "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
+            **mask_figures(setup.process),
+            **etch_figures(retarget, aim),
             **figures(after),
             "uncorrected": figures(before),
             "rule_violations": sum(violations.values()),
@@ -129,17 +140,39 @@ def read_mask(path: Path, number: tuple[int, int], cell: str | None = None) -> L
     return boolean(mask, read_layout(path, _context(number), cell=cell), "or")
 
 
-def verified(layout: Layout, mask: Layout, setup: Setup, window) -> list[Verification]:
-    """The drawn layout used as mask, and the mask, both measured at twice the recipe's sampling."""
+def verified(
+    layout: Layout, mask: Layout, setup: Setup, window, aim: design.Retargeted | None = None
+) -> list[Verification]:
+    """The drawn layout used as mask, and the mask, both measured at twice the recipe's sampling.
+
+    With an aim they are measured against its target, at the drawn layout's gauges moved there.
+    """
     return design.verify(
-        layout,
+        layout if aim is None else aim.target,
         [layout, mask],
         setup.process,
         window,
         pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
         core_nm=setup.tiles.core_nm,
         halo_nm=setup.tiles.halo_nm,
+        sites=sites_of(layout, setup, window, aim),
     )
+
+
+def sites_of(layout: Layout, setup: Setup, window, aim: design.Retargeted | None) -> Gauges | None:
+    """The drawn layout's gauges moved to an aim's target; None without one."""
+    if aim is None:
+        return None
+    return aim.gauges(gauges(layout, window, corner_nm=design.corner_distance_nm(setup.process)))
+
+
+def etch_figures(table: Path | None, aim: design.Retargeted | None) -> dict:
+    """Which etch table a target was made with and how far it moved edges, length by length; nothing without one."""
+    if table is None or aim is None:
+        return {}
+    mean = float(np.average(aim.bias_nm, weights=aim.pieces.length_nm))
+    low, high = float(aim.bias_nm.min()), float(aim.bias_nm.max())
+    return {"etch_table": str(table), "etch_bias_nm": {"mean": mean, "min": low, "max": high}}
 
 
 def _context(number: tuple[int, int]) -> tuple[int, int]:
@@ -160,13 +193,14 @@ def figures(v: Verification) -> dict:
         "line_end_mean_abs_nm": s.line_end_mean_abs_nm,
         "open_line_ends": s.line_end_failures,
         "pv_band_nm": v.pv_band_nm,
+        **counted(v.defects),
     }
 
 
 def in_spec(v: Verification, setup: Setup) -> bool:
-    """Whether a verification meets the setup: no open gauge, mean and largest |EPE| within limits."""
+    """Whether a verification meets the setup: no open gauge, no defect, mean and largest |EPE| within limits."""
     s, spec = v.summary, setup.spec
-    if s.failures or s.line_end_failures:
+    if s.failures or s.line_end_failures or v.defects:
         return False
     if spec is None or s.mean_abs_nm is None or s.max_abs_nm is None:
         return True
@@ -192,6 +226,7 @@ def _verdict(before: Verification, after: Verification, in_spec: bool, violation
     ratio = b.mean_abs_nm / max(s.mean_abs_nm, 1e-9)
     state = "In spec" if in_spec else "Out of spec"
     gaps = f", {opened} gauges without a printed edge" if opened else ""
+    gaps += f", {len(after.defects)} defects of the print" if after.defects else ""
     rules = f" {violations} places break a mask rule." if violations else ""
     return f"{state}: mean |EPE| {s.mean_abs_nm:.2f} nm, {ratio:.1f} times smaller than uncorrected{gaps}.{rules}"
 
@@ -199,14 +234,36 @@ def _verdict(before: Verification, after: Verification, in_spec: bool, violation
 def _write_run(folder: Path, work: Work, setup: Setup, before, after, result: dict, command: str) -> None:
     """The files of a run folder beside the mask."""
     configuration = to_toml(setup)
+    table = {"etch_table": Path(result["etch_table"])} if "etch_table" in result else {}
     origin = provenance(
-        {"layout": work.layout}, layer=work.layer, window_um=work.window, cell=work.cell, command=command
+        {"layout": work.layout, **table}, layer=work.layer, window_um=work.window, cell=work.cell, command=command
     )
     (folder / "run.toml").write_text(configuration)
     (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     np.savez_compressed(folder / "plots.npz", **plots.plot_data(after))
     write_report(folder / "report.html", _report(work, setup, before, after, result, configuration, origin, command))
+
+
+def _defect_note(v: Verification) -> str:
+    """Defects over the corners, and where the worst of each kind is."""
+    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counted(v.defects).items())
+    worst = [next(d for d in v.defects if d.kind == kind) for kind in dict.fromkeys(d.kind for d in v.defects)]
+    places = "".join(
+        f" The largest {d.kind}: {d.area_nm2:.0f} nm2 at ({d.at_nm[0]:.0f}, {d.at_nm[1]:.0f}) nm, {d.corners[0]}."
+        for d in worst
+    )
+    return f"Connectivity of the print at every corner, from {v.sliver_nm2:.0f} nm2 on: {counts}.{places}"
+
+
+def _etch_note(result: dict) -> list[str]:
+    if "etch_table" not in result:
+        return []
+    bias = result["etch_bias_nm"]
+    return [
+        f"The target is the drawn pattern less the etch bias of {Path(result['etch_table']).name}: per edge "
+        f"{bias['min']:.2f} to {bias['max']:.2f} nm, mean {bias['mean']:.2f} nm. Errors are those after development."
+    ]
 
 
 def _report(work, setup, before, after, result, configuration, origin, command) -> Report:
@@ -235,6 +292,8 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         "file, rasterised at four times and imaged by Abbe in float64 at twice the optimiser's sampling.",
         f"Mask rules at wafer scale (width {limits.width_nm:g} nm, space {limits.space_nm:g} nm, area "
         f"{limits.area_nm2:g} nm2): {result['rule_violations']} violations.",
+        _defect_note(after),
+        *_etch_note(result),
         "Scalar imaging with a thin mask and a threshold resist. Not validated against wafers.",
     ]
     return Report(

@@ -10,12 +10,13 @@ import numpy as np
 from ..errors import ConfigError
 from ..forward import Corner, Process, anchored, prepare
 from ..layout import clipped, coverage
+from ..mask import made, reach_nm
 from ..metrology import area_fraction, contours
 from ..optics import KernelFile
 from ..scale import split
 from ..types import Grid, double
 from .folder import refuse_existing, write_file
-from .work import Work, data_folder
+from .work import Work, data_folder, mask_figures, with_phases
 
 STAGES = {"coverage": "area fraction", "aerial": "clear field = 1", "latent": "clear field = 1", "printed": "0 or 1"}
 
@@ -46,15 +47,21 @@ def expose(
         pitch = setup.recipe.stages[-1].pixel_nm / 2
         tiling, folder = split(window, pitch, setup.tiles.core_nm, setup.tiles.halo_nm), None
     halo, shape = tiling.halo_px, tiling.cores_shape
-    layout = work.read(halo * tiling.pixel_nm)
+    around = halo * tiling.pixel_nm + reach_nm(process.mask)
+    layout, shifted = work.read(around), work.read_shifted(work.layout, around)
+    drawn, conflicts = with_phases(process, layout, shifted)
+    layers = made(process.mask, drawn)
+    # Shifted glass beside chrome is part of the surroundings.
+    polygons = drawn if process.printed_above else drawn[:1]
     images = {name: np.empty(shape, np.float32) for name in ("coverage", "aerial", "latent")}
     imaging = prepare(process, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
     for number, tile in enumerate(tiling.tiles):
         (cy, cx), place = tiling.core_px, tiling.place(number)
-        covered = jnp.asarray(coverage(clipped(layout, tile.grid.window_nm), tile.grid))
+        each = [coverage(clipped(layer, tile.grid.window_nm), tile.grid) for layer in layers]
+        covered = jnp.asarray(each[0] if len(each) == 1 else np.stack(each))
         (aerial,) = imaging.aerial(covered)
         latent = imaging.dose[0] * process.resist.latent(aerial, tile.grid.period_nm)
-        found = covered, imaging.pixels(aerial), imaging.pixels(latent)
+        found = sum(each), imaging.pixels(aerial), imaging.pixels(latent)
         for image, values in zip(images.values(), found, strict=True):
             image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
     grid = Grid(shape, tiling.pixel_nm, window[:2])
@@ -74,8 +81,9 @@ def expose(
         "corner": condition.name,
         "dose": float(double(condition.dose)),
         "focus_nm": float(double(condition.focus_nm)),
+        **mask_figures(process, conflicts),
         "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
-        "drawn_area_um2": clipped(layout, window).area_nm2 * 1e-6,
+        "drawn_area_um2": sum(clipped(layer, window).area_nm2 for layer in polygons) * 1e-6,
         "printed_area_um2": printed,
         "intensity_max": float(images["aerial"].max()),
         "intensity_min": float(images["aerial"].min()),

@@ -1,5 +1,6 @@
 """Verify a mask against the drawn layout, whoever made it."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +9,33 @@ from .. import design
 from ..design import Verification
 from ..errors import ConfigError
 from ..layout import clipped, parse_layer, write_markers
+from ..mask import reach_nm
 from ..metrology import LINE_END
 from ..timing import Clock
-from .correct import figures, in_spec, read_mask
+from .correct import etch_figures, figures, in_spec, read_mask, sites_of
 from .folder import refuse_existing
-from .work import Work
+from .work import Work, mask_figures, with_phases
 
 # Hotspots nearer than this are one.
 SPOT_NM = 200.0
 
 
 def verify(
-    work: Work, mask: Path, *, mask_layer: str | None = None, lyrdb: Path | None = None, force: bool = False
+    work: Work,
+    mask: Path,
+    *,
+    mask_layer: str | None = None,
+    lyrdb: Path | None = None,
+    retarget: Path | None = None,
+    hold: bool = False,
+    force: bool = False,
 ) -> dict:
     """Print a mask by Abbe, measure it at the layout's gauges, and mark hotspots for KLayout.
 
     The mask's polygons are taken from `mask_layer` (the layout's layer if not given) and, where `correct` left
-    one, its context layer. Hotspots are gauges beyond the setup's largest |EPE| and gauges without an edge.
+    one, its context layer. Hotspots are gauges beyond the setup's largest |EPE|, gauges without an edge, defects of
+    the print at any corner (side lobes, printed assists, missing, bridges, opens) and phase conflicts.
+    With a table of etch bias (`retarget`, see `correct`) the target is the drawn pattern less this bias.
     """
     if lyrdb is not None:
         refuse_existing(lyrdb, force)
@@ -35,27 +46,36 @@ def verify(
     polygons = read_mask(mask, number)
     if not clipped(polygons, window).contours:
         raise ConfigError(f"{mask}: the mask has nothing in the window {work.window}: is it the right one?")
+    around = setup.tiles.halo_nm + design.MARGIN_NM + reach_nm(setup.process.mask)
+    layers, conflicts = with_phases(setup.process, polygons, work.read_shifted(mask, around))
+    aim = None if retarget is None else design.retarget(layout, design.read_etch_table(retarget, hold))
     (found,) = design.verify(
-        layout,
-        [polygons],
+        layout if aim is None else aim.target,
+        [layers],
         setup.process,
         window,
         pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
         core_nm=setup.tiles.core_nm,
         halo_nm=setup.tiles.halo_nm,
+        sites=sites_of(layout, setup, window, aim),
     )
     limit = setup.spec.max_abs_epe_nm if setup.spec else 15.0
-    spots = hotspots(found, limit)
+    spots = hotspots(found, limit) + defect_markers(found)
+    spots += [("phase conflict", box, "neighbours of one phase") for box in conflicts]
     if lyrdb is not None:
         write_markers(Path(lyrdb), spots, "TOP", str(mask))
     cost = clock.cost()
-    good = in_spec(found, setup)
+    good = in_spec(found, setup) and not conflicts
     s = found.summary
     size = "no gauges" if s.mean_abs_nm is None else f"mean |EPE| {s.mean_abs_nm:.2f} nm, largest {s.max_abs_nm:.2f} nm"
     return {
         "verdict": f"{'In spec' if good else 'Out of spec'}: {size}, {len(spots)} hotspots.",
         "in_spec": good,
+        **mask_figures(setup.process, conflicts),
+        **etch_figures(retarget, aim),
         **figures(found),
+        "sliver_nm2": found.sliver_nm2,
+        "defects": [asdict(defect) | {"at_nm": defect.at_nm} for defect in found.defects],
         "hotspots": len(spots),
         "hotspot_limit_nm": limit,
         "lyrdb": str(lyrdb) if lyrdb is not None else None,
@@ -82,3 +102,10 @@ def hotspots(found: Verification, limit_nm: float) -> list[tuple[str, tuple[floa
         half = SPOT_NM / 2
         spots.append((kind, (x - half, y - half, x + half, y + half), f"{text}, {int(near.sum())} gauges"))
     return spots
+
+
+def defect_markers(found: Verification) -> list[tuple[str, tuple[float, float, float, float], str]]:
+    """Markers (category, box in nm, text) of everything that prints, joins or fails as it should not."""
+    return [
+        (d.kind, d.box_nm, f"{d.area_nm2:.0f} nm2 at {d.corners[0]}, {len(d.corners)} corners") for d in found.defects
+    ]

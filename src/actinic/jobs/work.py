@@ -9,7 +9,10 @@ from .. import presets as preset_files
 from ..config import build, load_toml, override
 from ..design import Setup
 from ..errors import ConfigError, MissingError
+from ..forward import Process, phases
 from ..layout import Layout, extent_nm, parse_layer, parse_window, read_layout
+from ..mask import AlternatingPSM, parse_mask
+from ..types import double
 
 Progress = Callable[[str, int, int], None]
 Window = tuple[float, float, float, float]
@@ -24,7 +27,8 @@ class Work:
     """A window of one layer of a layout file, and the setup to print it with.
 
     `layer` is like "67/20"; `window` "x0,y0,x1,y1" in um, by default all of the cell; `optics` a preset's name
-    or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68".
+    or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68". `mask_type`, such as
+    "attpsm:6%:180", takes the place of the setup's; `phase_layer` holds the shifted glass of an alternating mask.
     """
 
     layout: Path
@@ -33,9 +37,11 @@ class Work:
     window: str | None = None
     cell: str | None = None
     settings: tuple[str, ...] = ()
+    mask_type: str | None = None
+    phase_layer: str | None = None
 
     def setup(self) -> Setup:
-        return load_setup(self.optics, self.settings)
+        return load_setup(self.optics, self.settings, self.mask_type)
 
     def layer_number(self) -> tuple[int, int]:
         if not self.layer:
@@ -55,20 +61,74 @@ class Work:
         around = (x0 - around_nm, y0 - around_nm, x1 + around_nm, y1 + around_nm)
         return read_layout(self.layout, number, around, self.cell)
 
+    def read_shifted(self, file: Path, around_nm: float = 0.0) -> Layout | None:
+        """The shifted glass of an alternating mask, from a file's phase layer, if one is named."""
+        if self.phase_layer is None:
+            return None
+        x0, y0, x1, y1 = self.window_nm()
+        around = (x0 - around_nm, y0 - around_nm, x1 + around_nm, y1 + around_nm)
+        return read_layout(file, parse_layer(self.phase_layer), around, self.cell)
+
+
+def with_phases(
+    process: Process, drawn: Layout, shifted: Layout | None
+) -> tuple[tuple[Layout, ...], tuple[Window, ...]]:
+    """The layers of a mask from what is drawn and the shifted glass, if there is any; and the phase conflicts."""
+    if not isinstance(process.mask, AlternatingPSM):
+        if shifted is not None:
+            raise ConfigError(f"a phase layer belongs to an alternating mask; this one is {process.mask.kind}")
+        return (drawn,), ()
+    if shifted is not None:
+        return (drawn, shifted), ()
+    if process.mask.drawn == "dark":
+        raise ConfigError("an alternating mask drawn dark needs its shifted glass: add --phase-layer")
+    found = phases(process, drawn)
+    return found.layers, found.conflicts
+
+
+def mask_figures(process: Process, conflicts: Sequence[Window] = ()) -> dict:
+    """Which mask a result was made with, for its JSON; `mask_type` is what --mask-type takes."""
+    mask = double(process.mask)
+    kind = mask.kind
+    if kind == "attpsm":
+        kind = f"{kind}:{100 * mask.transmission:.10g}%:{mask.phase_deg:.10g}"
+    found = {
+        "mask_type": kind,
+        "mask_drawn": mask.drawn,
+        "mask_bias_nm": mask.bias_nm,
+        "mask_corner_radius_nm": mask.corner_radius_nm,
+    }
+    if isinstance(mask, AlternatingPSM):
+        found |= {"phase_conflicts": len(conflicts), "phase_conflict_boxes_nm": [list(box) for box in conflicts]}
+    return found
+
 
 def presets() -> list[str]:
     """Names of the setups that come with Actinic."""
     return preset_files.names()
 
 
-def load_setup(optics: str, settings: Sequence[str] = ()) -> Setup:
-    """A setup from a preset's name or a TOML file, with overrides."""
+def load_setup(optics: str, settings: Sequence[str] = (), mask_type: str | None = None) -> Setup:
+    """A setup from a preset's name or a TOML file, with another mask type, then with overrides."""
     path = Path(optics)
     if optics in presets():
         path = preset_files.FOLDER / f"{optics}.toml"
     elif path.suffix != ".toml":
         raise ConfigError(f"optics {optics!r} is neither a preset ({', '.join(presets())}) nor a .toml file")
-    return build(Setup, override(load_toml(path), settings), optics)
+    data = load_toml(path)
+    if mask_type is not None:
+        data = _with_mask(data, parse_mask(mask_type))
+    return build(Setup, override(data, settings), optics)
+
+
+def _with_mask(data: dict, mask: dict) -> dict:
+    """Setup data with the mask replaced but for what every mask has: its polarity, bias and corners."""
+    process = data.get("process")
+    old = process.get("mask") if isinstance(process, dict) else None
+    if not isinstance(process, dict) or not isinstance(old, dict):
+        return data  # `build` says what is wrong with it
+    kept = {key: old[key] for key in ("drawn", "bias_nm", "corner_radius_nm") if key in old}
+    return data | {"process": process | {"mask": kept | mask}}
 
 
 def data_folder() -> Path:

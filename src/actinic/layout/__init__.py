@@ -5,6 +5,9 @@ from .boolean import boolean as boolean
 from .boolean import clipped as clipped
 from .boolean import merged as merged
 from .boolean import sized as sized
+from .facing import Fragments as Fragments
+from .facing import displaced as displaced
+from .facing import fragments as fragments
 from .glp import Glp as Glp
 from .glp import placed as placed
 from .glp import read_glp as read_glp
@@ -26,3 +29,9 @@ from .place import place_row as place_row
 from .polygons import Layout as Layout
 from .polygons import rings as rings
 from .raster import coverage as coverage
+from .shape import Near as Near
+from .shape import neighbours as neighbours
+from .shape import refined as refined
+from .shape import repeated as repeated
+from .shape import rounded as rounded
+from .shape import snapped as snapped

@@ -1,4 +1,4 @@
-"""What a print measures: contours, edge placement, line widths, process band, contest scores, mask rules."""
+"""What a print measures: contours, edge placement, line widths, process band, defects, contest scores, mask rules."""
 
 from . import bossung as bossung
 from . import window as window
@@ -23,6 +23,10 @@ from .gauges import EDGE as EDGE
 from .gauges import LINE_END as LINE_END
 from .gauges import Gauges as Gauges
 from .gauges import gauges as gauges
+from .prints import KINDS as KINDS
+from .prints import Defect as Defect
+from .prints import counted as counted
+from .prints import print_defects as print_defects
 from .rules import MaskRules as MaskRules
 from .rules import mask_rules as mask_rules
 from .rules import rule_violations as rule_violations

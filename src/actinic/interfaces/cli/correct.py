@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Outcome, progress
-from .options import Cell, Drawn, Force, Layer, Optics, Settings, Window, Workers
+from .options import Cell, Drawn, Force, Layer, MaskType, Optics, Retarget, RetargetHold, Settings, Window, Workers
 from .summary import summary
 
 
@@ -19,7 +19,10 @@ def correct(
     window: Window = None,
     cell: Cell = None,
     settings: Settings = None,
+    mask_type: MaskType = None,
     workers: Workers = 0,
+    retarget: Retarget = None,
+    retarget_hold: RetargetHold = False,
     force: Force = False,
 ) -> Outcome:
     """Find the mask that prints a layer over the process window.
@@ -28,8 +31,7 @@ def correct(
     """
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()))
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type)
     with progress() as report:
-        return summary(
-            jobs.correct(work, out, workers=workers, force=force, command=context.obj or "", progress=report)
-        )
+        given = {"workers": workers, "retarget": retarget, "hold": retarget_hold, "force": force}
+        return summary(jobs.correct(work, out, **given, command=context.obj or "", progress=report))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Outcome, columns, number
-from .options import Cell, Drawn, Force, Layer, Optics, Settings, Window
+from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, Settings, Window
 
 
 def expose(
@@ -16,6 +16,8 @@ def expose(
     window: Window = None,
     cell: Cell = None,
     settings: Settings = None,
+    mask_type: MaskType = None,
+    phase_layer: PhaseLayer = None,
     corner: Annotated[
         str | None, typer.Option(metavar="NAME", help="A corner of the process.  [default: the nominal one]")
     ] = None,
@@ -29,7 +31,7 @@ def expose(
     """Print a layer as it is drawn: aerial image and printed area."""
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()))
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, phase_layer)
     result = jobs.expose(work, corner=corner, dose=dose, focus_nm=focus_nm, save=save, force=force)
     return Outcome(result, columns([_row(key, value) for key, value in result.items()], "<><"))
 

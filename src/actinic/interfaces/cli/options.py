@@ -17,6 +17,20 @@ NOTES = (
 Drawn = Annotated[Path, typer.Argument(metavar="LAYOUT", help="The drawn layout: GDSII, OASIS or .glp.")]
 Layer = Annotated[str, typer.Option(metavar="L/D", help="Layer and datatype, for example 67/20.")]
 Optics = Annotated[str, typer.Option(metavar="NAME|FILE", help="Preset, or a process in TOML.")]
+MaskType = Annotated[
+    str | None,
+    typer.Option(metavar="TYPE", help="binary, attpsm:6%:180 or altpsm.  [default: the process's]"),
+]
+Retarget = Annotated[
+    Path | None, typer.Option(metavar="TABLE", help="Etch bias by width and space, CSV or TOML, to aim for.")
+]
+RetargetHold = Annotated[
+    bool, typer.Option("--retarget-hold", help="Let the etch table's rim hold beyond it instead of refusing.")
+]
+PhaseLayer = Annotated[
+    str | None,
+    typer.Option(metavar="L/D", help="Shifted glass of an alternating mask.  [default: phases are assigned]"),
+]
 Window = Annotated[
     str | None,
     typer.Option(metavar="X0,Y0,X1,Y1", help="Part of the layout, in um.  [default: all of it]"),

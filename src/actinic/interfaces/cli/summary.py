@@ -12,6 +12,12 @@ NUMBERS = {
     "max_epe_nm": ("max |EPE|", "nm"),
     "pv_band_nm": ("PV band", "nm"),
     "rule_violations": ("mask rule violations", ""),
+    "side_lobes": ("side lobes", ""),
+    "printed_assists": ("printed assists", ""),
+    "missing": ("missing", ""),
+    "bridges": ("bridges", ""),
+    "opens": ("opens", ""),
+    "phase_conflicts": ("phase conflicts", ""),
     "hotspots": ("hotspots", ""),
 }
 

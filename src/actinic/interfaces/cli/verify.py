@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Outcome
-from .options import Cell, Drawn, Force, Layer, Optics, Settings, Window
+from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, Retarget, RetargetHold, Settings, Window
 from .summary import summary
 
 
@@ -18,16 +18,21 @@ def verify(
     window: Window = None,
     cell: Cell = None,
     settings: Settings = None,
+    mask_type: MaskType = None,
+    phase_layer: PhaseLayer = None,
     mask_layer: Annotated[
         str | None, typer.Option(metavar="L/D", help="Layer of the mask's file.  [default: as the layout]")
     ] = None,
     lyrdb: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the hotspots as a KLayout marker file.")
     ] = None,
+    retarget: Retarget = None,
+    retarget_hold: RetargetHold = False,
     force: Force = False,
 ) -> Outcome:
     """Check a mask against a layout: EPE, PV band, rules, hotspots."""
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()))
-    return summary(jobs.verify(work, mask, mask_layer=mask_layer, lyrdb=lyrdb, force=force))
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, phase_layer)
+    given = {"mask_layer": mask_layer, "lyrdb": lyrdb, "retarget": retarget, "hold": retarget_hold, "force": force}
+    return summary(jobs.verify(work, mask, **given))
