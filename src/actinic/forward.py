@@ -11,6 +11,7 @@ samples on the smallest grid that holds them, and `pixels` or `points` brings th
 All of it is differentiable in the coverage, the doses and the resist.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +24,12 @@ from pydantic import Field
 from .errors import ConfigError
 from .layout import Layout, coverage
 from .mask import Mask, transmitted
-from .optics import KernelFile, Scanner, abbe, band, decompose
+from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose
 from .resist import DenseLine, ThresholdResist
 from .types import Grid, Image, Scalar, double, leaf
+
+# Extent over which the anchor's dense lines count as coherent with each other.
+REPEATS_NM = 8000.0
 
 
 class Corner(eqx.Module):
@@ -43,10 +47,13 @@ class Process(eqx.Module):
     mask: Mask
     resist: ThresholdResist
     corners: tuple[Corner, ...]
+    film: FilmStack | None = None
 
     def __check_init__(self):
         if not self.corners:
             raise ValueError("corners: give at least the nominal one")
+        if self.film is not None and getattr(self.scanner, "polarisation", None) is None:
+            raise ValueError("a film needs vector imaging: give the scanner a polarisation, such as unpolarised")
 
     @property
     def printed_above(self) -> bool:
@@ -137,7 +144,7 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
         sets = [scanner.load((data or Path()) / scanner.file, focus) for focus in distinct]
         shape = tuple(band.fast_length(2 * n - 1) for n in sets[0].shape[1:])
     else:
-        sets = [decompose(scanner, period, focus)[0] for focus in distinct]
+        sets = [decompose(scanner, period, focus, process.film)[0] for focus in distinct]
         shape = band.image_shape(period, scanner.na_over_lambda)
     systems = np.stack(sets).astype(np.complex64)
     dose = jnp.stack([corner.dose**process.dose_power for corner in process.corners])
@@ -151,7 +158,9 @@ def distinct_focus(process: Process) -> tuple[tuple[int, ...], list[float]]:
     focus = [float(double(corner.focus_nm)) for corner in process.corners]
     around, inside = double(process.mask).amplitudes()
     real = abs(np.imag(around)) + abs(np.imag(inside)) < 1e-9
-    if real and isinstance(process.scanner, Scanner) and process.scanner.focus_symmetric():
+    # A film counts the depth from one side.
+    symmetric = isinstance(process.scanner, Scanner) and process.film is None and process.scanner.focus_symmetric()
+    if real and symmetric:
         focus = [abs(f) for f in focus]
     distinct = list(dict.fromkeys(focus))
     return tuple(distinct.index(f) for f in focus), distinct
@@ -166,15 +175,17 @@ def anchored(process: Process) -> Process:
 
 
 def edge_intensity(process: Process, line: DenseLine) -> float:
-    """Latent intensity at the edge of a dense line along y, at best focus and dose 1, float64."""
-    cd, pitch = float(double(line.cd_nm)), float(double(line.pitch_nm))
-    repeats = int(np.ceil(8000 / pitch))
-    grid = Grid((1, repeats), pitch)
-    limit = band.order_limit(grid.period_nm, 2 * process.scanner.na_over_lambda)
+    """Latent intensity at the edge of a dense line along y, at dose 1 and the anchor's focus, float64."""
+    cd, pitch, focus = (float(double(v)) for v in (line.cd_nm, line.pitch_nm, line.focus_nm))
+    grid = Grid((1, 1), pitch)
+    # One pitch is the whole period, but the source is sampled as for a tile of many.
+    tile = pitch, int(np.ceil(REPEATS_NM / pitch)) * pitch
+    machine = replace(process.scanner, source=Points(*process.scanner.source_points(tile)))
+    limit = band.order_limit(grid.period_nm, 2 * machine.na_over_lambda)
     spectrum = np.zeros([2 * k + 1 for k in limit], complex)
-    order = np.arange(-(limit[1] // repeats), limit[1] // repeats + 1)
-    spectrum[limit[0], limit[1] + repeats * order] = cd / pitch * np.sinc(order * cd / pitch)
-    samples = abbe.aerial(process.scanner, transmitted(double(process.mask), spectrum), grid)
+    order = np.arange(-limit[1], limit[1] + 1)
+    spectrum[limit[0]] = cd / pitch * np.sinc(order * cd / pitch)
+    samples = abbe.aerial(machine, transmitted(double(process.mask), spectrum), grid, focus, process.film)
     latent = double(process.resist).latent(samples, grid.period_nm)
     return float(band.to_points(latent, grid, np.array([cd / 2]), np.array([0.0]))[0])
 

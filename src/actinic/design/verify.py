@@ -74,7 +74,7 @@ def verify(
         amplitudes = np.stack([transmitted(exact.mask, band.mask_spectrum(c, orders)) for c in covered])
         place = tiling.place(number)
         for f, focus in enumerate(focuses):
-            images = abbe.aerial(scanner, amplitudes, tile.grid, focus)
+            images = abbe.aerial(scanner, amplitudes, tile.grid, focus, process.film)
             for m, image in enumerate(images):
                 seen = exact.resist.latent(image, tile.grid.period_nm)
                 latent[m, f][place] = band.to_pixels(seen, tile.grid)[halo:-halo, halo:-halo]
