@@ -13,10 +13,11 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
+import jax
 import numpy as np
 from pydantic import Field
 
-from ..types import Scalar, double, leaf, rectangular
+from ..types import Scalar, as_complex, double, leaf, rectangular
 from .materials import optical_constants
 
 Wave = Literal["s", "p"]
@@ -77,9 +78,9 @@ class FilmStack(eqx.Module):
     def __check_init__(self):
         if not self.layers:
             raise ValueError("layers: give at least the resist")
-        if self.depth_nm != "average" and isinstance(self.layers[0].thickness_nm, np.ndarray | np.generic | float):
-            if not self.depth_nm <= self.layers[0].thickness_nm:
-                raise ValueError(f"depth_nm {self.depth_nm:g} lies below the resist")
+        known = not isinstance(self.layers[0].thickness_nm, jax.core.Tracer)
+        if known and self.depth_nm != "average" and not self.depth_nm <= self.layers[0].thickness_nm:
+            raise ValueError(f"depth_nm {self.depth_nm:g} lies below the resist")
 
     def powers(self, wavelength_nm, medium, sine, wave: Wave) -> Powers:
         """Reflected, transmitted and absorbed power of a plane wave from a medium of real index.
@@ -104,9 +105,10 @@ class FilmStack(eqx.Module):
         s, p = (self._waves(wavelength_nm, medium, sine2, wave)[1] for wave in ("s", "p"))
         xp = s.down.__array_namespace__()
         # A wave of unit H has E = q / (k0 n^2) along its lateral direction and -sine / n^2 along z.
-        along, rise = (medium + 0j) * p.admittance, -(((medium + 0j) / p.index) ** 2)
+        n = as_complex(medium)
+        along, rise = n * p.admittance, -((n / p.index) ** 2)
         for depth in depths_nm:
-            there, back = (xp.exp(1j * s.kz * (d + 0j)) for d in (depth, self.layers[0].thickness_nm - depth))
+            there, back = (xp.exp(1j * s.kz * as_complex(d)) for d in (depth, self.layers[0].thickness_nm - depth))
             down, up = p.down * there, p.bottom * back
             yield s.down * there + s.bottom * back, along * (down - up), rise * (down + up)
 
@@ -145,8 +147,8 @@ class FilmStack(eqx.Module):
     def _waves(self, wavelength_nm, medium, sine2, wave: Wave) -> list["_Waves"]:
         """Down- and upgoing amplitudes in the medium, the layers and the substrate; 1 falls in."""
         # Complex from the start, so that no number is promoted on the way.
-        wavenumber, sine2 = 2 * np.pi / wavelength_nm + 0j, sine2 + 0j
-        indices = [medium + 0j, *(index_of(part, wavelength_nm) for part in (*self.layers, self.substrate))]
+        wavenumber, sine2 = as_complex(2 * np.pi / wavelength_nm), as_complex(sine2)
+        indices = [as_complex(medium), *(index_of(part, wavelength_nm) for part in (*self.layers, self.substrate))]
         xp = (sum(indices) * sine2).__array_namespace__()
         # With k >= 0 the principal root has no negative imaginary part: the wave dies away downwards.
         cosines = [xp.sqrt(n * n - sine2) for n in indices]
@@ -154,7 +156,9 @@ class FilmStack(eqx.Module):
         admittance = [q / (n * n) if wave == "p" else q for q, n in zip(cosines, indices, strict=True)]
         steps = [(a - b) / (a + b) for a, b in pairwise(admittance)]
         # One way through each layer, and the reflection of all below it, seen at the bottom.
-        passage = [xp.exp(1j * q * (part.thickness_nm + 0j)) for q, part in zip(kz[1:-1], self.layers, strict=True)]
+        passage = [
+            xp.exp(1j * q * as_complex(part.thickness_nm)) for q, part in zip(kz[1:-1], self.layers, strict=True)
+        ]
         seen = [steps[-1]]
         for step, through in zip(steps[-2::-1], passage[::-1], strict=True):
             below = seen[0] * through**2

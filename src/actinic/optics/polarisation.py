@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..types import as_complex
 from .film import FilmStack
 from .pupil import Projector
 
@@ -67,22 +68,22 @@ def vector_rows(projector: Projector, rows, place, points, polarisation: Polaris
         along = a * ex + b * ey
         lateral, vertical = ((ex, a * along), (ey, b * along)), (along,)
     found = []
-    for weight, s, d, z in _factors(projector, film, sine2):
-        found += [weight**0.5 * (s * level + d * turned) for level, turned in lateral]
-        found += [weight**0.5 * z * risen for risen in vertical]
+    for s, d, z in _factors(projector, film, sine2):
+        found += [s * level + d * turned for level, turned in lateral] + [z * risen for risen in vertical]
     return xp.concatenate(found)
 
 
 def _factors(projector: Projector, film: FilmStack | None, sine2) -> Iterator[tuple]:
-    """Weight, S, D and Z of every depth; arrays in the shape of the squared sines, complex."""
+    """S, D and Z of every depth, times the root of its weight; complex, in the shape of the squared sines."""
     if film is None:
-        yield 1.0, 1.0, -1 / (1 + (1 - sine2) ** 0.5) + 0j, -1.0
+        yield 1.0, as_complex(-1 / (1 + (1 - sine2) ** 0.5)), -1.0
         return
     xp = sine2.__array_namespace__()
     n, wavelength = projector.immersion_index, projector.wavelength_nm
     # On the axis the lateral fields of s and p are one.
-    tilted, safe = sine2 > 0, xp.where(sine2 > 0, sine2, 1.0) + 0j
+    tilted, safe = sine2 > 0, as_complex(xp.where(sine2 > 0, sine2, 1.0))
     depths, weights = film.depths(wavelength)
     gain = film.gain(wavelength, n)
     for weight, (s, lateral, vertical) in zip(weights, film.fields(wavelength, n, n * n * sine2, depths), strict=True):
-        yield gain * weight, s, xp.where(tilted, lateral - s, 0j) / safe, vertical
+        root = as_complex((gain * weight) ** 0.5)
+        yield root * s, root * xp.where(tilted, lateral - s, 0j) / safe, root * vertical

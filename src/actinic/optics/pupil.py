@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 from pydantic import Field
 
-from ..types import Scalar, leaf, rectangular
+from ..types import Scalar, as_complex, leaf, rectangular
 
 Nanometre = Annotated[Scalar, Field(ge=-1000, le=1000, json_schema_extra={"unit": "nm"})]
 
@@ -52,9 +52,10 @@ Logarithm = Annotated[Scalar, Field(ge=-10, le=10)]
 class JonesPupil(eqx.Module):
     """What the lens does to polarisation, over its pupil: retardance and diattenuation in Fringe Zernikes.
 
-    J = exp(i pi/lambda sum R_j sigma_j) exp(1/2 sum D_j sigma_j) over Pauli's matrices: "xy" (x against y), "45" (the
-    diagonal x = y against the other) and "circular" ((1, i) against (1, -i)). R in nm is the path by which the first
-    state lags the second, D the logarithm of their intensities' ratio (polar decomposition, Lu & Chipman 1996).
+    J = exp(i pi/lambda sum R_j sigma_j) exp(1/4 sum D_j sigma_j) over Pauli's matrices: "xy" (x against y), "45" (the
+    diagonal x = y against the other) and "circular" ((1, i) against (1, -i)). R in nm is the optical
+    path of the first state less that of the second, D the logarithm of the ratio of their intensities (polar
+    decomposition: Lu & Chipman, J. Opt. Soc. Am. A 13, 1106, 1996).
     """
 
     retardance_nm: dict[Pauli, dict[str, Nanometre]] = leaf(default_factory=dict)
@@ -67,21 +68,21 @@ class JonesPupil(eqx.Module):
 
     def matrix(self, x, y, wavelength_nm):
         """Complex (xx, xy, yx, yy) at pupil coordinates."""
-        turning = _pauli(self.retardance_nm, x, y, 1j * np.pi / wavelength_nm)
-        dimming = _pauli(self.diattenuation, x, y, 0.5 + 0j)
-        (a, b, c, d), (e, f, g, h) = turning, dimming
+        a, b, c, d = _pauli(self.retardance_nm, x, y, 1j * as_complex(np.pi / wavelength_nm))
+        e, f, g, h = _pauli(self.diattenuation, x, y, as_complex(0.25 + 0 * wavelength_nm))
         return a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h
 
 
 def _pauli(table, x, y, factor):
     """exp(factor sum_j v_j(x, y) sigma_j) as (xx, xy, yx, yy)."""
-    xp = (x + factor).__array_namespace__()
+    xp = factor.__array_namespace__()
     v = [sum((amount * zernike(z, x, y) for z, amount in table.get(name, {}).items()), 0 * x) for name in PAULI]
     square = v[0] ** 2 + v[1] ** 2 + v[2] ** 2
-    # sinh(s)/s is 1 where nothing turns, and has no singular derivative there.
-    size = factor * xp.sqrt(xp.where(square > 0, square, 1.0))
-    even, odd = xp.cosh(xp.where(square > 0, size, 0j)), xp.where(square > 0, factor * xp.sinh(size) / size, factor)
-    first, second, third = (odd * (part + 0j) for part in v)
+    # sinh(s) / s is 1 where nothing turns, and must not give a derivative of 0 / 0 there.
+    size = factor * as_complex(xp.sqrt(xp.where(square > 0, square, 1.0)))
+    even = xp.where(square > 0, xp.cosh(size), 1.0)
+    odd = factor * xp.where(square > 0, xp.sinh(size) / size, 1.0)
+    first, second, third = (odd * as_complex(part) for part in v)
     return even + first, second - 1j * third, second + 1j * third, even - first
 
 
