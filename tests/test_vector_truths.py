@@ -258,7 +258,7 @@ def test_row_43_cross_coefficients_are_hermitian_and_not_negative(stack):
 
 
 def test_unpolarised_is_the_mean_of_any_two_crossed():
-    covered, source = blocks(), Annular(0.6, 0.9)
+    covered, source = blocks(), Points(POINTS, SHARES)
     for stack in (None, film(20.0)):
         found = {p: image(scanner(p, source), covered, 30.0, stack) for p in POLARISATIONS}
         for pair in (("X", "Y"), ("TE", "TM")):
@@ -335,7 +335,7 @@ def test_focus_symmetry(polarisation):
 
 
 def test_jones_pupil():
-    covered, source = blocks(), Annular(0.6, 0.9)
+    covered, source = blocks(), Points(POINTS, SHARES)
 
     def seen(polarisation, **jones):
         tables = {name: {key: {"Z1": np.float64(v)} for key, v in table.items()} for name, table in jones.items()}
@@ -424,35 +424,36 @@ def test_vector_setups_from_files():
             build(Process, data | {"scanner": data["scanner"] | {key: value}})
 
 
-@pytest.mark.parametrize("leaf", ["na", "retardance", "thickness"])
-def test_vector_systems_have_gradients(leaf):
-    period = (300.0, 330.0)
+def test_vector_systems_have_gradients():
+    period = (240.0, 260.0)
     jones = JonesPupil({"xy": {"Z1": np.float64(0.0)}, "circular": {"Z1": np.float64(3.0)}})
-    base, stack = scanner("TE", jones=jones, Z7=5.0), replace(film(), nodes=2)
+    base, stack = scanner("TE", jones=jones, Z7=5.0), replace(film(), nodes=1)
     orders = base.orders(period, POINTS)
-    weights = np.random.default_rng(1).normal(size=(16, 16))
-    where = {
-        "retardance": lambda m: m[0].jones.retardance_nm["xy"]["Z1"],
-        "na": lambda m: (m[0].na, m[0].wavelength_nm),
-        "thickness": lambda m: m[1].layers[0].thickness_nm,
-    }
+    weights = np.random.default_rng(1).normal(size=(12, 12))
+
+    def leaves(model):
+        lens, stack = model
+        resist, shift = stack.layers[0], lens.jones.retardance_nm["xy"]["Z1"]
+        return [lens.na, lens.wavelength_nm, shift, resist.thickness_nm, resist.n]
+
+    def changes(x):
+        # The aperture in 1/nm is kept, so that no order crosses the rim.
+        return 1.35 * x[0], 193.0 * x[0], *x[1:]
 
     def value(x, kind):
         model = jax.tree.map(kind, (base.projector, stack))
-        if leaf == "na":  # the aperture in 1/nm is kept
-            model = eqx.tree_at(where[leaf], model, tuple(v * (1 + x) for v in where[leaf](model)))
-        else:
-            model = eqx.tree_at(where[leaf], model, where[leaf](model) + x)
-        machine = model[0], kind(POINTS), kind(SHARES), period, orders, kind(40.0)
+        model = eqx.tree_at(leaves, model, [leaf + by for leaf, by in zip(leaves(model), changes(x), strict=True)])
+        machine = model[0], POINTS, kind(SHARES), period, orders, kind(40.0)
         rows = coherent_systems(*machine, "TE", model[1])
         rng = np.random.default_rng(0)
         mask = (rng.normal(size=rows.shape[1:]) + 1j * rng.normal(size=rows.shape[1:])).astype(rows.dtype)
-        return (band.intensity(rows, mask, (16, 16)) * kind(weights)).sum()
+        return (band.intensity(rows, mask, (12, 12)) * kind(weights)).sum()
 
     def as_jax(v):
         return jnp.asarray(v, jnp.float32)
 
-    step = 1e-5 if leaf == "na" else 1e-3
-    found = (value(step, np.float64) - value(-step, np.float64)) / (2 * step)
-    exact = jax.grad(lambda x: value(x, as_jax))(jnp.float32(0))
-    assert abs(found) > 1e-4 and float(exact) == pytest.approx(found, rel=2e-3)
+    exact = jax.jit(jax.grad(lambda x: value(x, as_jax)))(jnp.zeros(4, jnp.float32))
+    for place, step in enumerate((1e-5, 1e-3, 1e-3, 1e-5)):
+        x = step * np.eye(4)[place]
+        found = (value(x, np.float64) - value(-x, np.float64)) / (2 * step)
+        assert abs(found) > 1e-4 and float(exact[place]) == pytest.approx(found, rel=2e-3)

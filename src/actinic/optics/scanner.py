@@ -22,8 +22,8 @@ from .source import Source, sample
 # Widest spacing of source points in sigma.
 COARSEST = 1 / 20
 
-# Coherent rows in memory at a time, or those of one source point if that has more.
-CHUNK = 256
+# Complex numbers of coherent rows in memory at a time, or those of one source point if that has more.
+CHUNK = 2**19
 
 
 class Scanner(eqx.Module):
@@ -86,7 +86,7 @@ def coherent_systems(
     """Abbe rows sqrt(w_s) P(f + s), (row, fy, fx): one for each source point, or for polarised light `vector_rows`.
 
     The one definition that Abbe, SOCS and the clear field share. NumPy arguments give complex128; with JAX arguments
-    (focus, Zernikes, NA, weights, film) the rows can be differentiated in them.
+    (focus, Zernikes, NA, weights, film) the rows can be differentiated in them; polarised points stay NumPy.
     """
     fy, fx = band.frequencies(period_nm, orders)
     sx, sy = (points * (projector.na / projector.wavelength_nm)).T
@@ -110,8 +110,9 @@ def coherent_chunks(
     scanner: Scanner, points, weights, period_nm, focus_nm: float, film: FilmStack | None = None
 ) -> Iterator[np.ndarray]:
     """All coherent rows (row, fy, fx) of a scanner at `scanner.orders`, complex128, few at a time."""
-    tile = period_nm, scanner.orders(period_nm, points)
-    return _chunks(scanner, points, weights, tile, focus_nm, film, max(1, CHUNK // rows_per_point(scanner, film)))
+    ky, kx = orders = scanner.orders(period_nm, points)
+    step = max(1, CHUNK // (rows_per_point(scanner, film) * (2 * ky + 1) * (2 * kx + 1)))
+    return _chunks(scanner, points, weights, (period_nm, orders), focus_nm, film, step)
 
 
 def _chunks(scanner, points, weights, tile, focus_nm, film, step):
