@@ -13,6 +13,7 @@ from .. import design, scale
 from ..config import to_toml
 from ..design import Setup, Verification
 from ..errors import ConfigError, MissingError
+from ..forward import Process
 from ..interfaces import plots
 from ..interfaces.report import Report, write_report
 from ..layout import (
@@ -209,6 +210,12 @@ def _write_run(folder: Path, work: Work, setup: Setup, before, after, result: di
     write_report(folder / "report.html", _report(work, setup, before, after, result, configuration, origin, command))
 
 
+def _imaging(process: Process) -> str:
+    polarisation = getattr(process.scanner, "polarisation", None)
+    light = "Scalar imaging" if polarisation is None else f"Vector imaging ({polarisation} light)"
+    return light if process.film is None else f"{light} in a film stack"
+
+
 def _report(work, setup, before, after, result, configuration, origin, command) -> Report:
     def pair(label, key, unit="nm"):
         new, old = result[key], result["uncorrected"][key]
@@ -235,7 +242,7 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         "file, rasterised at four times and imaged by Abbe in float64 at twice the optimiser's sampling.",
         f"Mask rules at wafer scale (width {limits.width_nm:g} nm, space {limits.space_nm:g} nm, area "
         f"{limits.area_nm2:g} nm2): {result['rule_violations']} violations.",
-        "Scalar imaging with a thin mask and a threshold resist. Not validated against wafers.",
+        f"{_imaging(setup.process)} with a thin mask and a threshold resist. Not validated against wafers.",
     ]
     return Report(
         title=f"{Path(work.layout).name}, layer {work.layer}",
