@@ -34,6 +34,17 @@ MEANING = {
         "A relative path counts from the current folder."
     ),
     "process.scanner.source (freeform).kind": "A pixelated source.",
+    "process.scanner (scanner).polarisation": (
+        "Of the light on the mask: TE across each source point's radius, TM along it. None: scalar imaging."
+    ),
+    "process.scanner.projector.reduction": "Mask length over wafer length, for the radiometric factor.",
+    "process.scanner.projector.jones.retardance_nm": (
+        "Optical path of one state of polarisation less that of its opposite, over the pupil: a table of Fringe "
+        "Zernikes for each of `xy`, `45`, `circular` (docs/vector.md)."
+    ),
+    "process.scanner.projector.jones.diattenuation": (
+        "Logarithm of the ratio of the same states' intensities, in the same form."
+    ),
     "process.scanner (kernels).kind": "Optics known only as coherent systems in a file.",
     "process.scanner (kernels).file": "An .npz file with `<set>` and `scale_<set>` for each set, in `ACTINIC_DATA`.",
     "process.scanner (kernels).period_nm": "Period of the square tile that the kernels belong to.",
@@ -65,8 +76,18 @@ MEANING = {
     "process.resist.threshold": "Intensity at the printed edge at dose 1, clear field = 1. Give this or an anchor.",
     "process.resist.tone": "Which part of the resist stays. Recorded; it moves no printed edge.",
     "process.resist.kind": "Blur and one threshold.",
-    "process.resist.anchor.cd_nm": "Width of the dense line that prints on size at dose 1 and focus 0.",
+    "process.resist.anchor.cd_nm": "Width of the dense line that prints on size at dose 1.",
     "process.resist.anchor.pitch_nm": "Its pitch.",
+    "process.resist.anchor.focus_nm": "Focus at which it prints on size.",
+    "process.film.layers.thickness_nm": "Thickness. The first layer is the resist, the next lies below it.",
+    "process.film.layers.n": "Refractive index at the wavelength. Give this or a material.",
+    "process.film.layers.k": "Extinction coefficient; none: 0.",
+    "process.film.layers.material": "A name in the table of optical constants (docs/vector.md).",
+    "process.film.substrate.n": "Refractive index. Give this or a material.",
+    "process.film.substrate.k": "Extinction coefficient; none: 0.",
+    "process.film.substrate.material": "A name in the table of optical constants.",
+    "process.film.depth_nm": "Where in the resist the image is taken, below its top; or the average over the resist.",
+    "process.film.nodes": "Depths of the average; none: 8 for each period of the standing wave.",
     "process.corners.name": "For messages and `--corner`.",
     "process.corners.dose": "Relative dose: a factor on the intensity (with `kernels`: on the amplitude).",
     "process.corners.focus_nm": "Defocus, positive with the wafer away from the lens.",
@@ -148,10 +169,16 @@ def _number(value: dict) -> dict:
         if choice.get("type") != "null":
             return choice
     inner = value.get("items") or value.get("additionalProperties")
-    return inner if isinstance(inner, dict) else value
+    return _number(inner) if isinstance(inner, dict) else value
 
 
 def _value(value: dict) -> str:
+    choices = [choice for choice in value.get("anyOf", []) if choice.get("type") != "null"]
+    if len(choices) > 1:
+        return " or ".join(map(_value, choices))
+    inner = value.get("items") or value.get("additionalProperties")
+    if isinstance(inner, dict):
+        return {"array": "list: ", "object": "table: "}[value["type"]] + _value(inner)
     number = _number(value)
     if "const" in number:
         return f'`"{number["const"]}"`'
@@ -160,8 +187,7 @@ def _value(value: dict) -> str:
     signs = (("exclusiveMinimum", ">"), ("minimum", "≥"), ("exclusiveMaximum", "<"), ("maximum", "≤"))
     bounds = ", ".join(f"{sign} {number[name]:g}" for name, sign in signs if name in number)
     kind = {"boolean": "true or false", "string": "text", "integer": "whole number"}.get(number["type"], number["type"])
-    many = {"array": "list: ", "object": "table: "}.get(value.get("type", ""), "")
-    return many + " ".join(filter(None, (kind, bounds)))
+    return " ".join(filter(None, (kind, bounds)))
 
 
 def _unit(key: str, value: dict) -> str:

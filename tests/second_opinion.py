@@ -154,3 +154,69 @@ def socs_jax(mask, kernels, scales):
         return total + scale * (field.real**2 + field.imag**2), None
 
     return jax.lax.scan(add, jnp.zeros((ny, nx), jnp.float32), (kernels, scales))[0]
+
+
+def _unit_fields(fx, fy, lens, film, depth):
+    """Electric field of unit s and p waves at every frequency: (3, ny, nx) each, in the medium or in a film.
+
+    `film` lists (index, thickness) from the resist to the substrate. The field at the top comes from the
+    admittance of the stack, that at a depth from the characteristic matrix (Macleod, Thin-Film Optical Filters).
+    """
+    wavelength, medium = lens["wavelength"], lens.get("index", 1.0)
+    passes = np.hypot(fx, fy) <= lens["na"] / wavelength * (1 + 5e-10)
+    sine = np.where(passes, wavelength * np.hypot(fx, fy), 0.0)
+    angle = np.arctan2(fy, fx)
+    cosine = np.sqrt(1 - (sine / medium) ** 2)
+    lateral_s, lateral_p, vertical = np.ones(fx.shape, complex), cosine + 0j, -sine / medium + 0j
+    if film:
+        layers = [(complex(n), d) for n, d in film]
+
+        def root(n):
+            return np.sqrt(n * n - sine**2)
+
+        def matrix(n, d, p):
+            phase, y = 2 * pi / wavelength * root(n) * d, n * n / root(n) if p else root(n)
+            return np.array([[np.cos(phase), -1j * np.sin(phase) / y], [-1j * np.sin(phase) * y, np.cos(phase)]])
+
+        tops = []
+        for p in (False, True):
+            last = layers[-1][0]
+            e, h = np.ones(fx.shape, complex), last**2 / root(last) if p else root(last)
+            for n, d in layers[-2::-1]:
+                m = matrix(n, d, p)
+                e, h = m[0, 0] * e + m[0, 1] * h, m[1, 0] * e + m[1, 1] * h
+            y0 = medium / cosine if p else medium * cosine
+            # The lateral E that falls in is 1 for s, cos for p; incident and reflected add up to e and y0 (i - r) to h.
+            scale = (cosine if p else 1.0) * 2 * y0 / (y0 * e + h)
+            e, h = scale * e, scale * h
+            m = matrix(layers[0][0], -depth, p)
+            tops.append((m[0, 0] * e + m[0, 1] * h, m[1, 0] * e + m[1, 1] * h))
+        (lateral_s, _), (lateral_p, magnetic) = tops
+        # curl H: E_z = - sine H / n^2, in units where H of a wave is n.
+        vertical = -sine * magnetic / layers[0][0] ** 2
+    s = lateral_s * np.array([-np.sin(angle), np.cos(angle), np.zeros(fx.shape)])
+    p = np.array([lateral_p * np.cos(angle), lateral_p * np.sin(angle), vertical])
+    return s, p, angle, sine
+
+
+def vector_abbe(coverage, pitch, points, weights, jones, lens, reduction=4.0, film=None, depth=0.0):
+    """Intensity of polarised light at the pixel centres: `jones` lists for every point its Jones vectors.
+
+    Full grid, one Jones vector, source point and component at a time. In a film, n |E|^2 over that of the medium.
+    """
+    spectrum = amplitude_spectrum(coverage, pitch)
+    fy, fx = np.meshgrid(*(np.fft.fftfreq(n, pitch) for n in coverage.shape), indexing="ij")
+    total, clear = np.zeros(coverage.shape), 0.0
+    medium = lens.get("index", 1.0)
+    pupils = shifted_pupils(coverage.shape, pitch, points, **lens)
+    for (x, y), weight, vectors, scalar in zip(points, weights, jones, pupils, strict=True):
+        gx, gy = (f + v * lens["na"] / lens["wavelength"] for f, v in ((fx, x), (fy, y)))
+        s, p, angle, sine = _unit_fields(gx, gy, lens, film, depth)
+        bright = np.sqrt(np.sqrt(1 - (sine / reduction) ** 2) / np.sqrt(1 - (sine / medium) ** 2))
+        for jx, jy in vectors:
+            amplitude = scalar * bright
+            across, along = -np.sin(angle) * jx + np.cos(angle) * jy, np.cos(angle) * jx + np.sin(angle) * jy
+            for component in s * across + p * along:
+                total += weight * np.abs(np.fft.ifft2(spectrum * amplitude * component)) ** 2
+            clear += weight * np.abs(amplitude[0, 0]) ** 2 * (abs(jx) ** 2 + abs(jy) ** 2)
+    return total / clear * (complex(film[0][0]).real / medium if film else 1.0)

@@ -12,6 +12,7 @@ where they are wanted. All of it is differentiable in the coverage, the doses an
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,9 +25,12 @@ from pydantic import Field
 from .errors import ConfigError
 from .layout import Layout, coverage
 from .mask import AlternatingPSM, Mask, Phases, Window, assign_phases, dense_line, made, transmitted
-from .optics import KernelFile, Scanner, abbe, band, decompose
+from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose
 from .resist import DenseLine, ThresholdResist
 from .types import Grid, Image, Scalar, double, leaf
+
+# Extent over which the anchor's dense lines count as coherent with each other.
+REPEATS_NM = 8000.0
 
 
 class Corner(eqx.Module):
@@ -44,10 +48,13 @@ class Process(eqx.Module):
     mask: Mask
     resist: ThresholdResist
     corners: tuple[Corner, ...]
+    film: FilmStack | None = None
 
     def __check_init__(self):
         if not self.corners:
             raise ValueError("corners: give at least the nominal one")
+        if self.film is not None and getattr(self.scanner, "polarisation", None) is None:
+            raise ValueError("a film needs vector imaging: give the scanner a polarisation, such as unpolarised")
 
     @property
     def printed_above(self) -> bool:
@@ -139,7 +146,7 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
         sets = [scanner.load((data or Path()) / scanner.file, focus) for focus in distinct]
         shape = tuple(band.fast_length(2 * n - 1) for n in sets[0].shape[1:])
     else:
-        sets = [decompose(scanner, period, focus)[0] for focus in distinct]
+        sets = [decompose(scanner, period, focus, process.film)[0] for focus in distinct]
         shape = band.image_shape(period, scanner.na_over_lambda)
     systems = np.stack(sets).astype(np.complex64)
     dose = jnp.stack([corner.dose**process.dose_power for corner in process.corners])
@@ -152,7 +159,9 @@ def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) ->
     """For each focus (the corners' if not given) its index among the distinct ones; +-z are one if they image alike."""
     focus = list(focus_nm) if focus_nm is not None else [float(double(c.focus_nm)) for c in process.corners]
     real = all(abs(np.imag(amplitude)) < 1e-9 for amplitude in double(process.mask).amplitudes())
-    if real and isinstance(process.scanner, Scanner) and process.scanner.focus_symmetric():
+    # A film counts the depth from one side.
+    symmetric = isinstance(process.scanner, Scanner) and process.film is None and process.scanner.focus_symmetric()
+    if real and symmetric:
         focus = [abs(f) for f in focus]
     distinct = list(dict.fromkeys(focus))
     return tuple(distinct.index(f) for f in focus), distinct
@@ -167,19 +176,21 @@ def anchored(process: Process) -> Process:
 
 
 def edge_intensity(process: Process, line: DenseLine) -> float:
-    """Latent intensity at the edge of a dense line along y, at best focus and dose 1, float64."""
-    cd, pitch = float(double(line.cd_nm)), float(double(line.pitch_nm))
+    """Latent intensity at the edge of a dense line along y, at dose 1 and the anchor's focus, float64."""
+    cd, pitch, focus = (float(double(v)) for v in (line.cd_nm, line.pitch_nm, line.focus_nm))
     period, layers = dense_line(process.mask, cd, pitch)
-    repeats = int(np.ceil(8000 / period))
-    grid = Grid((1, repeats), period)
-    limit = band.order_limit(grid.period_nm, 2 * process.scanner.na_over_lambda)
+    grid = Grid((1, 1), period)
+    # One period is the whole tile, but the source is sampled as for a tile of many.
+    tile = period, int(np.ceil(REPEATS_NM / period)) * period
+    machine = replace(process.scanner, source=Points(*process.scanner.source_points(tile)))
+    limit = band.order_limit(grid.period_nm, 2 * machine.na_over_lambda)
     spectra = np.zeros([len(layers), *(2 * k + 1 for k in limit)], complex)
-    order = np.arange(-(limit[1] // repeats), limit[1] // repeats + 1)
+    order = np.arange(-limit[1], limit[1] + 1)
     for spectrum, pieces in zip(spectra, layers, strict=True):
         for centre, width in pieces:
             wave = width / period * np.sinc(order * width / period) * np.exp(-2j * np.pi * order * centre / period)
-            spectrum[limit[0], limit[1] + repeats * order] += wave
-    samples = abbe.aerial(process.scanner, transmitted(double(process.mask), spectra), grid)
+            spectrum[limit[0]] += wave
+    samples = abbe.aerial(machine, transmitted(double(process.mask), spectra), grid, focus, process.film)
     latent = double(process.resist).latent(samples, grid.period_nm)
     return float(band.to_points(latent, grid, np.array([cd / 2]), np.array([0.0]))[0])
 

@@ -12,10 +12,11 @@ Length = Annotated[Scalar, Field(gt=0, lt=1e5, json_schema_extra={"unit": "nm"})
 
 
 class DenseLine(eqx.Module):
-    """The dense line on which a threshold is anchored: drawn width and pitch, printed on size at dose 1."""
+    """The dense line on which a threshold is anchored: drawn width and pitch, printed on size at dose 1 and a focus."""
 
     cd_nm: Length = leaf()
     pitch_nm: Length = leaf()
+    focus_nm: Annotated[Scalar, Field(ge=-5000, le=5000, json_schema_extra={"unit": "nm"})] = leaf(default=0.0)
 
     def __check_init__(self):
         if not self.cd_nm < self.pitch_nm:

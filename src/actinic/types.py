@@ -111,3 +111,8 @@ def rectangular(real, imaginary):
     if isinstance(real, np.ndarray | np.generic | float) and isinstance(imaginary, np.ndarray | np.generic | float):
         return np.asarray(real) + 1j * np.asarray(imaginary)
     return jax.lax.complex(jnp.asarray(real), jnp.asarray(imaginary))
+
+
+def as_complex(value):
+    """A real number or array, NumPy or JAX, as a complex one of the same precision."""
+    return rectangular(value, 0 * value)

@@ -36,7 +36,7 @@ def aerial_images(
         orders = scanner.orders(period, points)
         fine = tile.grid.with_pitch(tile.grid.pitch_nm / 2)
         amplitudes = np.stack([transmitted(exact.mask, _spectra(layers, fine, orders)) for layers in masks])
-        yield np.stack([abbe.aerial(scanner, amplitudes, tile.grid, focus) for focus in focus_nm], axis=1)
+        yield np.stack([abbe.aerial(scanner, amplitudes, tile.grid, focus, process.film) for focus in focus_nm], axis=1)
 
 
 def _spectra(layers: tuple[Layout, ...], grid: Grid, orders: tuple[int, int]) -> np.ndarray:

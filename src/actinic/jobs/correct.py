@@ -13,6 +13,7 @@ from .. import design, scale
 from ..config import to_toml
 from ..design import Setup, Verification
 from ..errors import ConfigError, MissingError
+from ..forward import Process
 from ..interfaces import plots
 from ..interfaces.report import Report, write_report
 from ..layout import (
@@ -266,6 +267,12 @@ def _etch_note(result: dict) -> list[str]:
     ]
 
 
+def _imaging(process: Process) -> str:
+    polarisation = getattr(process.scanner, "polarisation", None)
+    light = "Scalar imaging" if polarisation is None else f"Vector imaging ({polarisation} light)"
+    return light if process.film is None else f"{light} in a film stack"
+
+
 def _report(work, setup, before, after, result, configuration, origin, command) -> Report:
     def pair(label, key, unit="nm"):
         new, old = result[key], result["uncorrected"][key]
@@ -294,7 +301,7 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         f"{limits.area_nm2:g} nm2): {result['rule_violations']} violations.",
         _defect_note(after),
         *_etch_note(result),
-        "Scalar imaging with a thin mask and a threshold resist. Not validated against wafers.",
+        f"{_imaging(setup.process)} with a thin mask and a threshold resist. Not validated against wafers.",
     ]
     return Report(
         title=f"{Path(work.layout).name}, layer {work.layer}",

@@ -1,6 +1,13 @@
 """Source, lens and the images they make."""
 
+from .film import FilmStack as FilmStack
+from .film import Layer as Layer
+from .film import Substrate as Substrate
+from .film import reflectivity_curve as reflectivity_curve
+from .film import swing_curve as swing_curve
 from .kernels import KernelFile as KernelFile
+from .materials import optical_constants as optical_constants
+from .pupil import JonesPupil as JonesPupil
 from .pupil import Projector as Projector
 from .pupil import zernike as zernike
 from .scanner import Scanner as Scanner
