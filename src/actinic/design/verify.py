@@ -64,7 +64,8 @@ def verify(
     tiling = split(around, pitch_nm, core_nm, halo_nm)
     halo = tiling.halo_px
     shape = tiling.cores_shape
-    latent = np.empty((len(masks), len(focuses), *shape), np.float32)
+    exposures, seen_by = _exposures(exact, focus_of)
+    latent = np.empty((len(masks), len(exposures), *shape), np.float32)
     for number, tile in enumerate(tiling.tiles):
         points, _ = scanner.source_points(tile.grid.period_nm)
         orders = scanner.orders(tile.grid.period_nm, points)
@@ -76,27 +77,37 @@ def verify(
         for f, focus in enumerate(focuses):
             images = abbe.aerial(scanner, amplitudes, tile.grid, focus)
             for m, image in enumerate(images):
-                seen = exact.resist.latent(image, tile.grid.period_nm)
-                latent[m, f][place] = band.to_pixels(seen, tile.grid)[halo:-halo, halo:-halo]
+                for e, (of_focus, dose) in enumerate(exposures):
+                    if of_focus == f:
+                        seen = exact.resist.latent(dose * image, tile.grid.period_nm)
+                        latent[m, e][place] = band.to_pixels(seen, tile.grid)[halo:-halo, halo:-halo]
     grid = Grid(shape, pitch_nm, around[:2])
     found = gauges(target, window_nm, corner_nm=corner_distance_nm(process))
-    doses = [float(corner.dose) ** process.dose_power for corner in exact.corners]
     return [
-        _measured(target, mask, process, window_nm, found, grid, latent[m], list(zip(focus_of, doses, strict=True)))
-        for m, mask in enumerate(masks)
+        _measured(target, mask, process, window_nm, found, grid, latent[m], seen_by) for m, mask in enumerate(masks)
     ]
 
 
+def _exposures(process: Process, focus_of: tuple[int, ...]) -> tuple[list, list]:
+    """The (focus, dose) of every latent image to compute, and for each corner which of them, times what."""
+    doses = [float(corner.dose) ** process.dose_power for corner in process.corners]
+    if process.resist.linear:
+        return [(focus, 1.0) for focus in sorted(set(focus_of))], list(zip(focus_of, doses, strict=True))
+    corners = list(zip(focus_of, doses, strict=True))
+    different = list(dict.fromkeys(corners))
+    return different, [(different.index(corner), 1.0) for corner in corners]
+
+
 def _measured(target, mask, process, window_nm, found, grid, latent, corners) -> Verification:
-    threshold, above = float(double(process.resist.threshold)), process.printed_above
+    threshold, above = float(double(process.resist).threshold), process.printed_above
     nominal = latent[corners[0][0]] * corners[0][1]
     epe, failed = edge_placement(nominal, grid, threshold, found, above)
     columns = np.flatnonzero((grid.x_nm > window_nm[0]) & (grid.x_nm < window_nm[2]))
     rows = np.flatnonzero((grid.y_nm > window_nm[1]) & (grid.y_nm < window_nm[3]))
     inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    # Height of the image above the threshold, in the direction that prints; a corner's dose scales the image.
+    # Height of the image above the threshold, in the direction that prints.
     sign = 1 if above else -1
-    heights = [sign * (dose * latent[f] - threshold) for f, dose in corners]
+    heights = [sign * (factor * latent[e] - threshold) for e, factor in corners]
     outer, inner = np.max(heights, 0), np.min(heights, 0)
     band_area = (area_fraction(outer) - area_fraction(inner))[inside].sum() * grid.pitch_nm**2
     edges = clipped(target, window_nm).edges_nm

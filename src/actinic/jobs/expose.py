@@ -52,9 +52,8 @@ def expose(
     for number, tile in enumerate(tiling.tiles):
         (cy, cx), place = tiling.core_px, tiling.place(number)
         covered = jnp.asarray(coverage(clipped(layout, tile.grid.window_nm), tile.grid))
-        (aerial,) = imaging.aerial(covered)
-        latent = imaging.dose[0] * process.resist.latent(aerial, tile.grid.period_nm)
-        found = covered, imaging.pixels(aerial), imaging.pixels(latent)
+        aerial = imaging.aerial(covered)
+        found = covered, *(imaging.pixels(samples)[0] for samples in (aerial, imaging.seen(aerial)))
         for image, values in zip(images.values(), found, strict=True):
             image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
     grid = Grid(shape, tiling.pixel_nm, window[:2])
@@ -62,7 +61,7 @@ def expose(
     rows, columns = int(np.sum(grid.y_nm < window[3])), int(np.sum(grid.x_nm < window[2]))
     images = {name: image[:rows, :columns] for name, image in images.items()}
     grid = Grid((rows, columns), grid.pitch_nm, grid.origin_nm)
-    threshold = float(double(process.resist.threshold))
+    threshold = float(double(process.resist).threshold)
     images["printed"] = ((images["latent"] >= threshold) == process.printed_above).astype(np.float32)
     loops = contours(images["latent"], grid, threshold)
     if save is not None:
