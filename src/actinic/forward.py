@@ -204,9 +204,13 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
     spectrum[limit[0], limit[1] + repeats * order] = cd / pitch * np.sinc(order * cd / pitch)
     samples = abbe.aerial(process.scanner, transmitted(double(process.mask), spectrum), grid)
 
+    # Nothing varies along the line and all pitches are alike: one row of one pitch stands for them.
+    count = band.fast_length(2 * limit[1] // repeats + 1)
+    row = band.to_points(samples, grid, np.arange(count) / count * pitch, np.zeros(count))[None]
+
     def at_edge(resist) -> float:
-        latent = double(resist).latent(samples, grid.period_nm)
-        return float(band.to_points(latent, grid, np.array([cd / 2]), np.array([0.0]))[0])
+        latent = double(resist).latent(row, (1.0, pitch))[0]
+        return float(band.interpolation(len(latent), np.array([0.5 * cd / pitch]))[0] @ latent)
 
     return at_edge
 

@@ -24,7 +24,7 @@ class Work:
     """A window of one layer of a layout file, and the setup to print it with.
 
     `layer` is like "67/20"; `window` "x0,y0,x1,y1" in um, by default all of the cell; `optics` a preset's name
-    or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68".
+    or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68"; `resist` a kind to put in place of the setup's.
     """
 
     layout: Path
@@ -33,9 +33,10 @@ class Work:
     window: str | None = None
     cell: str | None = None
     settings: tuple[str, ...] = ()
+    resist: str | None = None
 
     def setup(self) -> Setup:
-        return load_setup(self.optics, self.settings)
+        return load_setup(self.optics, self.settings, self.resist)
 
     def layer_number(self) -> tuple[int, int]:
         if not self.layer:
@@ -61,14 +62,17 @@ def presets() -> list[str]:
     return preset_files.names()
 
 
-def load_setup(optics: str, settings: Sequence[str] = ()) -> Setup:
-    """A setup from a preset's name or a TOML file, with overrides."""
+def load_setup(optics: str, settings: Sequence[str] = (), resist: str | None = None) -> Setup:
+    """A setup from a preset's name or a TOML file, with the typical resist of a kind if asked for, then overrides."""
     path = Path(optics)
     if optics in presets():
         path = preset_files.FOLDER / f"{optics}.toml"
     elif path.suffix != ".toml":
         raise ConfigError(f"optics {optics!r} is neither a preset ({', '.join(presets())}) nor a .toml file")
-    return build(Setup, override(load_toml(path), settings), optics)
+    data = load_toml(path)
+    if resist is not None:
+        data["process"]["resist"] = preset_files.resist(resist, data.get("process", {}))
+    return build(Setup, override(data, settings), optics)
 
 
 def data_folder() -> Path:

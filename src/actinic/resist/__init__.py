@@ -7,8 +7,9 @@ from pydantic import Field
 from .anchor import DenseLine as DenseLine
 from .bake import Bake as Bake
 from .chemistry import ChemicalResist as ChemicalResist
+from .compact import CompactResist as CompactResist
 from .develop import Development as Development
 from .develop import arrival as arrival
 from .threshold import ThresholdResist as ThresholdResist
 
-Resist = Annotated[ThresholdResist | ChemicalResist, Field(discriminator="kind")]
+Resist = Annotated[ThresholdResist | CompactResist | ChemicalResist, Field(discriminator="kind")]

@@ -15,6 +15,7 @@ from ..types import Scalar, double, leaf
 from .anchor import DenseLine, NotNegative, Positive
 from .bake import Bake
 from .develop import Development
+from .samples import resampled
 
 # The dose of an anchor is sought between dose-to-clear and so many times that.
 MOST_CLEAR = 100.0
@@ -38,7 +39,7 @@ class ChemicalResist(eqx.Module):
     quencher: NotNegative = leaf(default=0.0)
     dose_mj_cm2: Annotated[Positive, Field(json_schema_extra={"unit": "mJ/cm2"})] | None = leaf(default=None)
     anchor: DenseLine | None = None
-    pitch_nm: Annotated[float, Field(gt=0, le=200)] = eqx.field(static=True, default=10.0)
+    pitch_nm: Annotated[float, Field(gt=0, le=200)] = eqx.field(static=True, default=5.0)
     tone: Literal["positive", "negative"] = eqx.field(static=True, default="positive")
     kind: Literal["chemistry"] = eqx.field(static=True, default="chemistry")
 
@@ -90,12 +91,8 @@ class ChemicalResist(eqx.Module):
 
     def deprotected(self, samples, period_nm: tuple[float, float]):
         """-ln m after the bake, from intensity samples (..., y, x) with the dose in them, on finer samples."""
-        fine = self.shape(samples.shape[-2:], period_nm)
-        uy, ux = (
-            band.interpolation(n, np.arange(m) / m).astype(samples.dtype)
-            for n, m in zip(samples.shape[-2:], fine, strict=True)
-        )
-        acid = self.acid((uy @ samples @ ux.T) * self.dose_mj_cm2)
+        fine = resampled(samples, self.shape(samples.shape[-2:], period_nm))
+        acid = self.acid(fine * self.dose_mj_cm2)
         return self.bake(acid, 0 * acid + self.quencher, period_nm, self.development.thickness_nm)[2]
 
     def latent(self, samples, period_nm: tuple[float, float]):
