@@ -24,7 +24,8 @@ class Work:
     """A window of one layer of a layout file, and the setup to print it with.
 
     `layer` is like "67/20"; `window` "x0,y0,x1,y1" in um, by default all of the cell; `optics` a preset's name
-    or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68"; `resist` a kind to put in place of the setup's.
+    or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68"; `resist` a kind to put in
+    place of the setup's.
     """
 
     layout: Path

@@ -10,6 +10,7 @@ from .chemistry import ChemicalResist as ChemicalResist
 from .compact import CompactResist as CompactResist
 from .develop import Development as Development
 from .develop import arrival as arrival
+from .samples import resampled as resampled
 from .threshold import ThresholdResist as ThresholdResist
 
 Resist = Annotated[ThresholdResist | CompactResist | ChemicalResist, Field(discriminator="kind")]

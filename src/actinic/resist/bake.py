@@ -3,14 +3,17 @@
 from typing import Annotated
 
 import equinox as eqx
+import jax
 import numpy as np
 from pydantic import Field
 
 from ..types import Scalar, leaf
 from .anchor import NotNegative, Positive
 
-# Gauss-Legendre nodes and weights on 0..1 for the acid's power within a sub-step.
-_NODES, _WEIGHTS = (0.5 + 0.5 * np.polynomial.legendre.leggauss(3)[0], 0.5 * np.polynomial.legendre.leggauss(3)[1])
+# Nodes and weights on 0..1 for the acid's power within a sub-step: Gauss' rule in the root of s, dense where
+# neutralisation is fast.
+_ROOTS, _SHARES = np.polynomial.legendre.leggauss(4)
+_NODES, _WEIGHTS = (0.5 + 0.5 * _ROOTS) ** 2, _SHARES * (0.5 + 0.5 * _ROOTS)
 # An acid below this share of the generator counts as this in its power: a power of zero has no slope.
 _LEAST = 1e-9
 
@@ -42,14 +45,14 @@ class Bake(eqx.Module):
         """
         step = self.time_s / self.steps
         spread = self._spread(acid, step, period_nm, thickness_nm)
-        acid, quencher, gone = self.react(acid, quencher, 0.5 * step)
-        for number in range(self.steps):
-            acid, quencher = spread(acid, quencher)
-            # Two halves of neighbouring steps are a whole one.
-            share = 1.0 if number + 1 < self.steps else 0.5
-            acid, quencher, more = self.react(acid, quencher, share * step)
-            gone = gone + more
-        return acid, quencher, gone
+
+        def advance(state, time):
+            h, q, more = self.react(*spread(*state[:2]), time)
+            return h, q, state[2] + more
+
+        # Two halves of neighbouring steps are a whole one.
+        shares = np.append(np.ones(self.steps - 1), 0.5).astype(acid.dtype)
+        return _folded(advance, self.react(acid, quencher, 0.5 * step), shares * step)
 
     def react(self, acid, quencher, time):
         """The exact flow without diffusion for `time` in s: acid, quencher, and what -ln m grows by.
@@ -65,10 +68,9 @@ class Bake(eqx.Module):
         met = self.neutralisation_s * shared
         left = scarce * xp.exp(-exponent) / (1 + met)
         total = xp.maximum(excess, 0) * time + shared * _ratio(xp, xp.log1p(met), met)
-        powers = 0 * acid
-        for node, weight in zip(_NODES.tolist(), _WEIGHTS.tolist(), strict=True):
-            there = excess + quencher * xp.exp(-self.neutralisation_s * node * total)
-            powers = powers + weight * xp.maximum(there, _LEAST) ** (self.order - 1)
+        nodes, weights = (array.astype(acid.dtype).reshape(-1, *acid.ndim * (1,)) for array in (_NODES, _WEIGHTS))
+        there = excess[None] + quencher[None] * xp.exp(-self.neutralisation_s * nodes * total[None])
+        powers = (weights * xp.maximum(there, _LEAST) ** (self.order - 1)).sum(0)
         gone = self.deprotection_s * total * powers
         return left + xp.maximum(excess, 0), left + xp.maximum(-excess, 0), gone
 
@@ -98,6 +100,15 @@ class Bake(eqx.Module):
             return field if mix is None else (mix @ field.reshape(len(field), -1)).reshape(field.shape)
 
         return spread
+
+
+def _folded(advance, state, times):
+    """State after `advance(state, time)` for every time; JAX compiles it once."""
+    if isinstance(state[0], jax.Array):
+        return jax.lax.scan(lambda state, time: (advance(state, time), None), state, times)[0]
+    for time in times:
+        state = advance(state, time)
+    return state
 
 
 def _ratio(xp, value, of):

@@ -46,6 +46,9 @@ class ChemicalResist(eqx.Module):
     def __check_init__(self):
         if self.dose_mj_cm2 is None and self.anchor is None:
             raise ValueError("give dose_mj_cm2 or an anchor")
+        bake, needed = double(self.bake), -np.log(double(self.development).critical)
+        if needed > bake.react(np.array([STRONGEST]), np.array([double(self.quencher)]), bake.time_s)[2][0]:
+            raise ValueError("no dose clears this resist: raise deprotection_s or time_s of the bake, lower quencher")
 
     @property
     def linear(self) -> bool:

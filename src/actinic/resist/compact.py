@@ -58,17 +58,16 @@ class CompactResist(eqx.Module):
         """Intensity samples (y, x), dose included, to latent ones (2 y, 2 x); exact, nothing aliases."""
         fine, xp = resampled(samples, self.shape(samples.shape, period_nm)), samples.__array_namespace__()
         ny, nx = fine.shape
-        ky, kx = (2 * np.pi * f for f in (np.fft.fftfreq(ny, period_nm[0] / ny), np.fft.rfftfreq(nx, period_nm[1] / nx)))
-        k2 = (ky[:, None] ** 2 + kx[None, :] ** 2).astype(samples.dtype)
-        spectrum = xp.fft.rfft2(fine)
+        ky = (2 * np.pi * np.fft.fftfreq(ny, period_nm[0] / ny))[:, None].astype(samples.dtype)
+        kx = (2 * np.pi * np.fft.rfftfreq(nx, period_nm[1] / nx))[None, :].astype(samples.dtype)
+        k2, spectrum = ky**2 + kx**2, xp.fft.rfft2(fine)
 
-        def image(factor):
-            return xp.fft.irfft2(spectrum * factor.astype(spectrum.dtype), s=(ny, nx))
+        def image(factor, of=spectrum):
+            return xp.fft.irfft2(of * factor.astype(of.dtype), s=(ny, nx))
 
         s = self.diffusion_nm
         blur, wide = xp.exp(-0.5 * s**2 * k2), xp.exp(-0.5 * self.density_nm**2 * k2)
         # Everything that is linear in the image in one transform.
         linear = image(blur * (1 - self.curvature * s**2 * k2) + self.density * wide)
-        along_y = image(blur * (1j * ky[:, None]).astype(spectrum.dtype))
-        along_x = image(blur * (1j * kx[None, :]).astype(spectrum.dtype))
+        along_y, along_x = (image(blur * k, 1j * spectrum) for k in (ky, kx))
         return linear + self.slope * s**2 * (along_y**2 + along_x**2)
