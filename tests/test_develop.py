@@ -99,6 +99,8 @@ def test_front_goes_round_an_obstacle():
     np.testing.assert_allclose(times[:, :, :20], times[:, :, 19::-1], rtol=1e-9)
     # Steps need not be alike: y is constant here, so its step does not count.
     np.testing.assert_allclose(arrival(1 / np.repeat(rate, 3, 1), (10.0, 3.0, 10.0))[:, 1:2], times, rtol=1e-9)
+    # What is later than wanted is cut, what is earlier stays.
+    np.testing.assert_array_equal(arrival(1 / rate, (10.0, 10.0, 10.0), until_s=12.0), np.minimum(times, 12.0))
 
 
 def test_rates_that_never_arrive():

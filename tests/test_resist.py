@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from actinic.config import build, dump
 from actinic.design import ilt
-from actinic.design.verify import _exposures
+from actinic.design.verify import _exposures, verify
 from actinic.errors import ConfigError, NumericalError
 from actinic.forward import Corner, Process, anchored, prepare
 from actinic.jobs import load_setup
@@ -25,7 +25,7 @@ from actinic.types import Grid, double
 PERIOD = (300.0, 400.0)
 DEVELOPMENT = Development(1000.0, 0.05, 5.0, 0.5, 60.0, 400.0)
 BAKE = Bake(90.0, 5.0, 1.0, 2.0, 0.02)
-RESIST = ChemicalResist(0.05, BAKE, DEVELOPMENT, 0.2, 22.0)
+RESIST = ChemicalResist(BAKE, DEVELOPMENT, 0.05, 0.2, 22.0)
 KINDS = ("threshold", "compact", "chemistry")
 
 
@@ -84,15 +84,15 @@ def test_closed_form_of_uniform_fields():
         np.testing.assert_allclose(gone, expected, rtol=1e-12)
         np.testing.assert_allclose(h - q, excess, rtol=1e-12)
     # Without quencher, and where it is all gone at once.
-    free = replace(bake, neutralisation_s=np.float64(0))(field, 0 * field, PERIOD)[2]
+    free = replace(bake, neutralisation_per_s=np.float64(0))(field, 0 * field, PERIOD)[2]
     np.testing.assert_allclose(free, 0.02 * 90 * acid, rtol=1e-12)
-    fast = replace(bake, neutralisation_s=np.float64(1e4))(field, 0 * field + base, PERIOD)[2]
+    fast = replace(bake, neutralisation_per_s=np.float64(1e4))(field, 0 * field + base, PERIOD)[2]
     np.testing.assert_allclose(fast, 0.02 * 90 * excess, rtol=1e-3)
 
 
 @pytest.mark.parametrize(("ky", "kx"), [(1, 0), (0, 1), (2, 3)])
 def test_diffusion_is_a_gaussian_blur(ky, kx):
-    still = double(replace(BAKE, neutralisation_s=0.0, quencher_nm2_s=0.7))
+    still = double(replace(BAKE, neutralisation_per_s=0.0, quencher_nm2_s=0.7))
     shape = (12, 16)
     ripple, k2 = wave(shape, ky, kx)
     acid, quencher, _ = still(0.4 + 0.1 * ripple, 0.3 + 0.1 * ripple, PERIOD)
@@ -102,7 +102,7 @@ def test_diffusion_is_a_gaussian_blur(ky, kx):
 
 
 def test_diffusion_in_depth_stays_in_the_film():
-    still = double(replace(BAKE, neutralisation_s=0.0))
+    still = double(replace(BAKE, neutralisation_per_s=0.0))
     z = (np.arange(20) + 0.5) / 20
     ripple, k2 = wave((8, 10), 1, 0)
     layers = 0.4 + 0.1 * np.cos(3 * np.pi * z)[:, None, None] * ripple
@@ -136,7 +136,7 @@ def test_deprotection_without_quencher_is_the_bake_time_average():
 
 def test_splitting_is_of_second_order():
     acid, base = 0.05 + 0.6 * image(), 0.2 + 0 * image()
-    gentle = double(replace(BAKE, neutralisation_s=0.1))
+    gentle = double(replace(BAKE, neutralisation_per_s=0.1))
 
     def bake(steps):
         return np.stack(replace(gentle, steps=steps)(acid, base, PERIOD))
@@ -248,8 +248,8 @@ LEAVES = {
     "bake time": lambda r: r.bake.time_s,
     "acid": lambda r: r.bake.acid_nm2_s,
     "base": lambda r: r.bake.quencher_nm2_s,
-    "neutralisation": lambda r: r.bake.neutralisation_s,
-    "deprotection": lambda r: r.bake.deprotection_s,
+    "neutralisation": lambda r: r.bake.neutralisation_per_s,
+    "deprotection": lambda r: r.bake.deprotection_per_s,
     "order": lambda r: r.bake.order,
     "r_max": lambda r: r.development.r_max_nm_s,
     "r_min": lambda r: r.development.r_min_nm_s,
@@ -351,6 +351,24 @@ def test_envelope_is_that_of_all_corners(krf, kind):
         assert exposures[place][0] == focus and exposures[place][1] * factor == pytest.approx(float(dose))
 
 
+def test_verification_sees_the_dose(krf):
+    process = with_resist(krf, "chemistry")
+    process = replace(
+        process, resist=replace(process.resist, pitch_nm=20.0, bake=replace(process.resist.bake, steps=2))
+    )
+    window = (0.0, 0.0, 680.0, 400.0)
+    drawn = lines(170, 340, (-1700.0, -1800.0, 2380.0, 2200.0))
+
+    def verified(*corners):
+        made = replace(process, corners=corners)
+        return verify(drawn, [drawn], made, window, pitch_nm=20.0, core_nm=1500.0, halo_nm=600.0)[0]
+
+    more = Corner("more", 1.1)
+    both, alone = verified(Corner("n"), more), verified(more)
+    assert both.summary.mean_nm == pytest.approx(0, abs=1.0) and alone.summary.mean_nm > 4
+    np.testing.assert_array_equal(both.outer, alone.inner)
+
+
 def test_correction_descends_through_the_chemistry(krf):
     process = with_resist(krf, "chemistry")
     process = replace(
@@ -390,11 +408,11 @@ def test_typical_resists(krf):
 
 def test_wrong_resists():
     with pytest.raises(ValueError, match="dose_mj_cm2 or an anchor"):
-        ChemicalResist(0.05, BAKE, DEVELOPMENT)
+        ChemicalResist(BAKE, DEVELOPMENT, 0.05)
     with pytest.raises(ValueError, match="threshold or an anchor"):
         CompactResist(20.0, 100.0)
     with pytest.raises(ValueError, match="no dose clears"):
-        replace(RESIST, bake=replace(BAKE, deprotection_s=1e-4))
+        replace(RESIST, bake=replace(BAKE, deprotection_per_s=1e-4))
     with pytest.raises(ValueError, match=r"must lie between r_min and r_min \+ r_max"):
         Development(5.0, 0.05, 5.0, 0.5, 60.0, 400.0)
     with pytest.raises(ConfigError, match=r"resist\.kind = .*did you mean chemistry"):

@@ -235,7 +235,7 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         "file, rasterised at four times and imaged by Abbe in float64 at twice the optimiser's sampling.",
         f"Mask rules at wafer scale (width {limits.width_nm:g} nm, space {limits.space_nm:g} nm, area "
         f"{limits.area_nm2:g} nm2): {result['rule_violations']} violations.",
-        "Scalar imaging with a thin mask and a threshold resist. Not validated against wafers.",
+        f"Scalar imaging with a thin mask and a {setup.process.resist.kind} resist. Not validated against wafers.",
     ]
     return Report(
         title=f"{Path(work.layout).name}, layer {work.layer}",

@@ -24,7 +24,7 @@ class Bake(eqx.Module):
     dh/dt = D_h lap h - k_q h q,  dq/dt = D_q lap q - k_q h q,  dm/dt = -k h^n m
 
     `acid_nm2_s` and `quencher_nm2_s` are D_h and D_q: a free acid spreads with sigma = sqrt(2 D t) along each
-    axis. `neutralisation_s` is k_q and `deprotection_s` k in 1/s, `order` is n. `steps` of Strang's splitting,
+    axis. `neutralisation_per_s` is k_q and `deprotection_per_s` k in 1/s, `order` is n. `steps` of Strang's splitting,
     second order: exact neutralisation and deprotection for half a step, exact diffusion for a whole one, and the other
     half. What is fastest, neutralisation, comes first and last (Sportisse, J. Comput. Phys. 161, 140, 2000).
     """
@@ -32,8 +32,8 @@ class Bake(eqx.Module):
     time_s: Positive = leaf()
     acid_nm2_s: NotNegative = leaf()
     quencher_nm2_s: NotNegative = leaf()
-    neutralisation_s: NotNegative = leaf()
-    deprotection_s: Positive = leaf()
+    neutralisation_per_s: NotNegative = leaf()
+    deprotection_per_s: Positive = leaf()
     order: Annotated[Scalar, Field(ge=1, le=5)] = leaf(default=1.0)
     steps: Annotated[int, Field(ge=1, le=1000)] = eqx.field(static=True, default=16)
 
@@ -63,15 +63,15 @@ class Bake(eqx.Module):
         """
         xp = acid.__array_namespace__()
         excess, scarce = acid - quencher, xp.minimum(acid, quencher)
-        exponent = self.neutralisation_s * time * xp.abs(excess)
+        exponent = self.neutralisation_per_s * time * xp.abs(excess)
         shared = time * scarce * _ratio(xp, -xp.expm1(-exponent), exponent)
-        met = self.neutralisation_s * shared
+        met = self.neutralisation_per_s * shared
         left = scarce * xp.exp(-exponent) / (1 + met)
         total = xp.maximum(excess, 0) * time + shared * _ratio(xp, xp.log1p(met), met)
         nodes, weights = (array.astype(acid.dtype).reshape(-1, *acid.ndim * (1,)) for array in (_NODES, _WEIGHTS))
-        there = excess[None] + quencher[None] * xp.exp(-self.neutralisation_s * nodes * total[None])
+        there = excess[None] + quencher[None] * xp.exp(-self.neutralisation_per_s * nodes * total[None])
         powers = (weights * xp.maximum(there, _LEAST) ** (self.order - 1)).sum(0)
-        gone = self.deprotection_s * total * powers
+        gone = self.deprotection_per_s * total * powers
         return left + xp.maximum(excess, 0), left + xp.maximum(-excess, 0), gone
 
     def _spread(self, like, time, period_nm, thickness_nm):

@@ -33,9 +33,9 @@ class ChemicalResist(eqx.Module):
     `pitch_nm` is the largest of the samples on which acid and bake are computed.
     """
 
-    c_cm2_mj: Annotated[Scalar, Field(gt=0, lt=10, json_schema_extra={"unit": "cm2/mJ"})] = leaf()
     bake: Bake
     development: Development
+    c_cm2_mj: Annotated[Scalar, Field(gt=0, lt=10, json_schema_extra={"unit": "cm2/mJ"})] = leaf()
     quencher: NotNegative = leaf(default=0.0)
     dose_mj_cm2: Annotated[Positive, Field(json_schema_extra={"unit": "mJ/cm2"})] | None = leaf(default=None)
     anchor: DenseLine | None = None
@@ -48,7 +48,9 @@ class ChemicalResist(eqx.Module):
             raise ValueError("give dose_mj_cm2 or an anchor")
         bake, needed = double(self.bake), -np.log(double(self.development).critical)
         if needed > bake.react(np.array([STRONGEST]), np.array([double(self.quencher)]), bake.time_s)[2][0]:
-            raise ValueError("no dose clears this resist: raise deprotection_s or time_s of the bake, lower quencher")
+            raise ValueError(
+                "no dose clears this resist: raise deprotection_per_s or time_s of the bake, lower quencher"
+            )
 
     @property
     def linear(self) -> bool:
@@ -114,7 +116,7 @@ class ChemicalResist(eqx.Module):
         """Seconds (z, y', x') until layers of the film are dissolved along the fastest path, float64.
 
         `samples` are the layers' intensities (z, y, x) with the dose in them. What is below `development.time_s` is
-        gone. The leaves must be NumPy float64 (`types.double`).
+        gone, what is later than twice that is cut to it. The leaves must be NumPy float64 (`types.double`).
         """
         gone = self.deprotected(np.asarray(samples, np.float64), period_nm)
         return self.development.front(np.exp(-gone), period_nm)

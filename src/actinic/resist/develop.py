@@ -15,6 +15,10 @@ from .anchor import Length, NotNegative, Positive
 
 # A front that arrives earlier by a smaller share than this is not followed any further.
 SETTLED = 1e-12
+# One in so many of the points with news tells it at a time.
+EARLIEST = 4
+# Fronts are followed for so many times the time of development: what is later stays.
+FOLLOWED = 2.0
 # Below this no site has lost its protection: a root of nothing has no slope.
 _LEAST = 1e-9
 
@@ -80,22 +84,27 @@ class Development(eqx.Module):
         return self.protected((self.excess(protected) / rate).mean(0) / (1 / rate).mean(0))
 
     def front(self, protected: np.ndarray, period_nm: tuple[float, float]) -> np.ndarray:
-        """Seconds (z, y, x) at which the front reaches the bottom of each layer along the fastest path, float64."""
+        """Seconds (z, y, x) at which the front reaches the bottom of each layer along the fastest path, float64.
+
+        Later than `FOLLOWED` times the time of development is written as that.
+        """
         rate = np.asarray(self.rate(protected), np.float64)
         steps = (self.thickness_nm / len(rate), *(p / n for p, n in zip(period_nm, rate.shape[1:], strict=True)))
-        return arrival(1 / rate, tuple(map(float, steps)))
+        return arrival(1 / rate, tuple(map(float, steps)), until_s=FOLLOWED * float(self.time_s))
 
 
 def arrival(
-    slowness: np.ndarray, steps_nm: tuple[float, float, float], start_s: np.ndarray | None = None
+    slowness: np.ndarray,
+    steps_nm: tuple[float, float, float],
+    start_s: np.ndarray | None = None,
+    until_s: float = np.inf,
 ) -> np.ndarray:
     """First times (z, y, x) in s of |grad T| = slowness [s/nm] for a front that starts on top of layer 0.
 
-    It starts everywhere at 0, or at `start_s` (y, x), infinite where it does not. Godunov's upwind scheme (Rouy
-    and Tourin, SIAM J. Numer. Anal. 29, 867, 1992), first order in the steps (z, y, x); y and x are periodic. A
-    front that goes straight down arrives at the sum of the layers' times. Points are taken again, all at once,
-    as long as a neighbour became earlier by more than `SETTLED` of its time. Raises NumericalError on rates that
-    are not positive and finite.
+    It starts everywhere at 0, or at `start_s` (y, x), infinite where it does not, and is followed until `until_s`,
+    which stands for all that is later. Godunov's upwind scheme (Rouy and Tourin, SIAM J. Numer. Anal. 29, 867,
+    1992), first order in the steps (z, y, x); y and x are periodic. A front that goes straight down arrives at the
+    sum of the layers' times. Raises NumericalError on rates that are not positive and finite.
     """
     if slowness.ndim != 3 or not (np.isfinite(slowness).all() and (slowness > 0).all()):
         raise NumericalError("development: rates must be a positive, finite array (z, y, x); is r_min zero?")
@@ -104,33 +113,35 @@ def arrival(
     # One plane above layer 0 holds the start, one below the last layer is never reached.
     times = np.full((depth + 2) * layer, np.inf)
     times[:layer] = 0 if start_s is None else start_s.reshape(-1)
-    slow, taken = slowness.reshape(-1), np.zeros(times.size, bool)
-    taken[layer : 2 * layer] = True
-    while taken.any():
-        place = np.flatnonzero(taken)
-        beside = _neighbours(place, rows, columns)
-        earliest = np.stack([np.minimum(times[one], times[other]) for one, other in beside])
-        found = _godunov(earliest, np.array(steps_nm), slow[place - layer])
-        earlier = found < times[place] * (1 - SETTLED)
+    slow, steps = slowness.reshape(-1), np.array(steps_nm)
+    # Points that became earlier and have not yet told their neighbours. The earliest tell first, many at once: in
+    # whatever order, all end with the same times.
+    news = np.isfinite(times)
+    while news.any():
+        place = np.flatnonzero(news)
+        due = times[place]
+        place = place[due <= np.partition(due, len(due) // EARLIEST)[len(due) // EARLIEST]]
+        news[place] = False
+        touched = np.zeros(times.size, bool)
+        for side in _neighbours(place, rows, columns):
+            touched[side] = True
+        touched[:layer] = touched[-layer:] = False
+        place = np.flatnonzero(touched)
+        sides = times[_neighbours(place, rows, columns)].reshape(3, 2, -1)
+        found = _godunov(sides.min(1), steps, slow[place - layer])
+        earlier = (found < times[place] * (1 - SETTLED)) & (found < until_s)
         times[place[earlier]] = found[earlier]
-        taken[:] = False
-        for pair in beside:
-            for side in pair:
-                taken[side[earlier]] = True
-        taken[:layer] = taken[-layer:] = False
-    return times[layer:-layer].reshape(slowness.shape)
+        news[place[earlier]] = True
+    return np.minimum(times[layer:-layer], until_s).reshape(slowness.shape)
 
 
-def _neighbours(place: np.ndarray, rows: int, columns: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Flat places before and after these ones along z, y and x; y and x are periodic."""
-    layer = rows * columns
-    y, x = place // columns % rows, place % columns
-    floor, row = place - y * columns - x, place - x
-    return [
-        (place - layer, place + layer),
-        (floor + (y + 1) % rows * columns + x, floor + (y - 1) % rows * columns + x),
-        (row + (x + 1) % columns, row + (x - 1) % columns),
-    ]
+def _neighbours(place: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Flat places (6, n) before and after these ones along z, y and x; y and x are periodic."""
+    layer, y, x = rows * columns, place // columns % rows, place % columns
+    before, after = np.where(y > 0, -columns, layer - columns), np.where(y < rows - 1, columns, columns - layer)
+    left, right = np.where(x > 0, -1, columns - 1), np.where(x < columns - 1, 1, 1 - columns)
+    nowhere = np.zeros_like(place)
+    return place + np.stack([nowhere - layer, nowhere + layer, before, after, left, right])
 
 
 def _godunov(neighbours: np.ndarray, steps: np.ndarray, slowness: np.ndarray) -> np.ndarray:
