@@ -8,6 +8,9 @@ from actinic.jobs import schema
 PAGE = Path(__file__).with_name("setup.md")
 START, END = "<!-- tables: written by docs/make_setup.py -->\n", "<!-- end of tables -->\n"
 
+# Units that names end in, the longer ones first.
+UNITS = {"nm2_s": "nm2/s", "nm_s": "nm/s", "per_s": "1/s", "nm2": "nm2", "nm": "nm", "deg": "deg", "s": "s"}
+
 MEANING = {
     "process.scanner (scanner).kind": "Source and lens; the image is computed from them.",
     "process.scanner.projector.wavelength_nm": "Vacuum wavelength.",
@@ -72,10 +75,37 @@ MEANING = {
         "Openings nearer than this get opposite phases where phases are assigned; none: wavelength / NA."
     ),
     "process.mask (altpsm).kind": "Alternating phase-shift mask.",
-    "process.resist.diffusion_nm": "Standard deviation of the Gaussian blur of the intensity; none: no blur.",
-    "process.resist.threshold": "Intensity at the printed edge at dose 1, clear field = 1. Give this or an anchor.",
-    "process.resist.tone": "Which part of the resist stays. Recorded; it moves no printed edge.",
-    "process.resist.kind": "Blur and one threshold.",
+    "process.resist (threshold).diffusion_nm": "Standard deviation of the intensity's Gaussian blur; none: no blur.",
+    "process.resist (threshold).threshold": "Intensity at the printed edge at dose 1, clear field = 1; or an anchor.",
+    "process.resist (threshold).tone": "Which part of the resist stays. Recorded; it moves no printed edge.",
+    "process.resist (threshold).kind": "Blur and one threshold.",
+    "process.resist (compact).diffusion_nm": "Standard deviation s of the blur that gives A.",
+    "process.resist (compact).density_nm": "Standard deviation of the wider blur that gives G.",
+    "process.resist (compact).slope": "Coefficient of s^2 abs(grad A)^2.",
+    "process.resist (compact).curvature": "Coefficient of s^2 lap A.",
+    "process.resist (compact).density": "Coefficient of G.",
+    "process.resist (compact).threshold": "What A and its terms are at the printed edge; or an anchor.",
+    "process.resist (compact).tone": "As for `threshold`.",
+    "process.resist (compact).kind": "Blur, terms of slope, curvature and surroundings, one threshold.",
+    "process.resist (chemistry).c_cm2_mj": "Dill's C: acid = 1 - exp(-C exposure).",
+    "process.resist (chemistry).quencher": "Base before the bake, relative to the acid generator.",
+    "process.resist (chemistry).dose_mj_cm2": "Exposure of a clear field at dose 1; or an anchor.",
+    "process.resist (chemistry).pitch_nm": "Largest pitch of the samples that are baked.",
+    "process.resist (chemistry).tone": "As for `threshold`.",
+    "process.resist (chemistry).kind": "Exposure, bake and development.",
+    "process.resist.bake.time_s": "Time of the post-exposure bake.",
+    "process.resist.bake.acid_nm2_s": "Diffusivity of the acid: alone it would spread by sigma = sqrt(2 D t).",
+    "process.resist.bake.quencher_nm2_s": "Diffusivity of the quencher.",
+    "process.resist.bake.neutralisation_per_s": "Rate k_q at which acid and quencher, relative to the generator, meet.",
+    "process.resist.bake.deprotection_per_s": "Rate k of dm/dt = -k h^n m.",
+    "process.resist.bake.order": "Its order n in the acid h.",
+    "process.resist.bake.steps": "Sub-steps of the bake.",
+    "process.resist.development.r_max_nm_s": "Mack's rate where all protection is gone, above r_min.",
+    "process.resist.development.r_min_nm_s": "Rate where nothing is deprotected.",
+    "process.resist.development.n": "Mack's selectivity.",
+    "process.resist.development.m_th": "Protected share at which the rate is steepest.",
+    "process.resist.development.time_s": "Time of development.",
+    "process.resist.development.thickness_nm": "Thickness of the resist.",
     "process.resist.anchor.cd_nm": "Width of the dense line that prints on size at dose 1.",
     "process.resist.anchor.pitch_nm": "Its pitch.",
     "process.resist.anchor.focus_nm": "Focus at which it prints on size.",
@@ -121,9 +151,12 @@ MEANING = {
 def tables() -> str:
     """One table for each part of the file, in the order of the schema."""
     whole = schema("setup")
-    text, used = "", set()
+    text, used, seen = "", set(), set()
     for path, kind, part in _parts(whole, whole, ""):
         place = f"{path} ({kind})" if kind else path
+        if place in seen:  # the same table in another kind
+            continue
+        seen.add(place)
         rows = ["| key | value | unit | default | meaning |", "|---|---|---|---|---|"]
         for key, value in part["properties"].items():
             if _objects(whole, value):
@@ -192,7 +225,7 @@ def _value(value: dict) -> str:
 
 def _unit(key: str, value: dict) -> str:
     stated = _number(value).get("unit", "")
-    return stated or next((unit for unit in ("nm2", "nm", "deg") if key.endswith(f"_{unit}")), "")
+    return stated or next((unit for end, unit in UNITS.items() if key.endswith(f"_{end}")), "")
 
 
 def _default(part: dict, key: str, value: dict) -> str:

@@ -81,6 +81,22 @@ def test_verify_marks_hotspots_for_klayout(chip, tmp_path):
         jobs.verify(work, chip, lyrdb=tmp_path / "spots.lyrdb")
 
 
+def test_expose_with_a_resist_asked_for_by_kind(chip):
+    own = jobs.expose(jobs.Work(chip, "67/20", window="1,0.5,2,1.5"))
+    found = {
+        kind: jobs.expose(jobs.Work(chip, "67/20", window="1,0.5,2,1.5", resist=kind, settings=settings))
+        for kind, settings in (
+            ("threshold", ()),
+            ("compact", ()),
+            ("chemistry", ("process.resist.pitch_nm=20.0", "process.resist.bake.steps=2")),
+        )
+    }
+    assert found["threshold"] == own
+    for result in found.values():
+        assert result.keys() == own.keys() and result["intensity_max"] == own["intensity_max"]
+        assert result["printed_area_um2"] == pytest.approx(own["printed_area_um2"], rel=0.05)
+
+
 def test_expose_saves_every_stage_and_scales_with_dose(chip, tmp_path):
     work = jobs.Work(chip, "67/20", window="1,1,3,2", settings=SMALL)
     result = jobs.expose(work, save=tmp_path / "stages.npz")

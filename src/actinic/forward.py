@@ -11,7 +11,7 @@ and latent are band-limited samples on the smallest grid that holds them, and `p
 where they are wanted. All of it is differentiable in the coverage, the doses and the resist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +26,7 @@ from .errors import ConfigError
 from .layout import Layout, coverage
 from .mask import AlternatingPSM, Mask, Phases, Window, assign_phases, dense_line, made, transmitted
 from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose
-from .resist import DenseLine, ThresholdResist
+from .resist import DenseLine, Resist
 from .types import Grid, Image, Scalar, double, leaf
 
 # Extent over which the anchor's dense lines count as coherent with each other.
@@ -46,7 +46,7 @@ class Process(eqx.Module):
 
     scanner: Annotated[Scanner | KernelFile, Field(discriminator="kind")]
     mask: Mask
-    resist: ThresholdResist
+    resist: Resist
     corners: tuple[Corner, ...]
     film: FilmStack | None = None
 
@@ -102,14 +102,36 @@ class Imaging(eqx.Module):
         """Coverage [y, x] -> intensity samples (focus, y, x) at dose 1."""
         return self._images(self.systems, covered) + (self.tail_image(covered) if rest is None else rest)
 
-    def diffused(self, covered, rest=None):
-        """Coverage [y, x] -> what the resist sees at dose 1, samples (focus, y, x)."""
-        period = self.grid.period_nm
-        return jnp.stack([self.process.resist.latent(image, period) for image in self.aerial(covered, rest)])
+    def seen(self, aerial):
+        """Intensity samples (focus, y, x) at dose 1 -> latent samples (corner, y, x)."""
+        resist, period, focus = self.process.resist, self.grid.period_nm, np.array(self.focus_of)
+        if resist.linear:
+            return self.dose[:, None, None] * jnp.stack([resist.latent(image, period) for image in aerial])[focus]
+        return jnp.stack([resist.latent(d * aerial[f], period) for d, f in zip(self.dose, self.focus_of, strict=True)])
 
     def latent(self, covered, rest=None):
         """Coverage [y, x] -> what the resist sees at every corner, samples (corner, y, x)."""
-        return self.dose[:, None, None] * self.diffused(covered, rest)[np.array(self.focus_of)]
+        return self.seen(self.aerial(covered, rest))
+
+    def envelope(self, covered, rest=None):
+        """What the resist sees nominally, and its least and most over the corners, on the pixels.
+
+        Coverage [y, x] -> nominal samples, and nominal, lowest and highest pixels [y, x]. More light never makes
+        less of a latent image, so of a focus only the extreme doses count.
+        """
+        resist, period, aerial = self.process.resist, self.grid.period_nm, self.aerial(covered, rest)
+        doses = self.dose_range()
+        if resist.linear:
+            samples = jnp.stack([resist.latent(image, period) for image in aerial])
+            images, first = self.pixels(samples), self.focus_of[0]
+            low, high = (dose[:, None, None] * images for dose in doses)
+            return self.dose[0] * samples[first], self.dose[0] * images[first], low.min(0), high.max(0)
+        nominal = resist.latent(self.dose[0] * aerial[self.focus_of[0]], period)
+        low, high = (
+            self.pixels(jnp.stack([resist.latent(d * image, period) for d, image in zip(dose, aerial, strict=True)]))
+            for dose in doses
+        )
+        return nominal, self.pixels(nominal), low.min(0), high.max(0)
 
     def dose_range(self):
         """Lowest and highest dose factor over the corners of each focus, (focus,) each."""
@@ -168,15 +190,19 @@ def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) ->
 
 
 def anchored(process: Process) -> Process:
-    """The same process with its resist's threshold computed from the anchor, if it had none."""
-    if process.resist.threshold is not None:
+    """The same process with its resist set to size on its anchor, if it had no threshold or dose."""
+    if process.resist.anchored:
         return process
-    threshold = edge_intensity(process, process.resist.anchor)
-    return eqx.tree_at(lambda p: p.resist.threshold, process, jnp.asarray(threshold), is_leaf=lambda leaf: leaf is None)
+    return replace(process, resist=process.resist.on_size(_at_edge(process, process.resist.anchor)))
 
 
 def edge_intensity(process: Process, line: DenseLine) -> float:
     """Latent intensity at the edge of a dense line along y, at dose 1 and the anchor's focus, float64."""
+    return _at_edge(process, line)(process.resist)
+
+
+def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
+    """What a resist's latent image is at the edge of a dense line along y, at dose 1 and the anchor's focus, float64."""
     cd, pitch, focus = (float(double(v)) for v in (line.cd_nm, line.pitch_nm, line.focus_nm))
     period, layers = dense_line(process.mask, cd, pitch)
     grid = Grid((1, 1), period)
@@ -191,8 +217,13 @@ def edge_intensity(process: Process, line: DenseLine) -> float:
             wave = width / period * np.sinc(order * width / period) * np.exp(-2j * np.pi * order * centre / period)
             spectrum[limit[0]] += wave
     samples = abbe.aerial(machine, transmitted(double(process.mask), spectra), grid, focus, process.film)
-    latent = double(process.resist).latent(samples, grid.period_nm)
-    return float(band.to_points(latent, grid, np.array([cd / 2]), np.array([0.0]))[0])
+    row = samples[:1]  # nothing varies along the line
+
+    def at_edge(resist) -> float:
+        latent = double(resist).latent(row, (1.0, period))[0]
+        return float(band.interpolation(len(latent), np.array([0.5 * cd / period]))[0] @ latent)
+
+    return at_edge
 
 
 def phases(process: Process, drawn: Layout, window_nm: Window | None = None) -> Phases:

@@ -103,19 +103,13 @@ def loss(theta, goal: Goal):
     """Weighted wrong area in nm^2 (see Recipe)."""
     imaging, recipe = goal.imaging, goal.recipe
     threshold, pixel = imaging.process.resist.threshold, imaging.grid.pitch_nm
-    samples = imaging.diffused(opened(theta, goal), goal.rest)
-    images = imaging.pixels(samples)
-    # The print is monotonic in the image, so of a focus only its extreme doses can count.
-    lowest, highest = imaging.dose_range()
-    nominal = imaging.dose[0] * images[imaging.focus_of[0]]
-    high, low = (highest[:, None, None] * images).max(0), (lowest[:, None, None] * images).min(0)
+    samples, nominal, low, high = imaging.envelope(opened(theta, goal), goal.rest)
     sign = goal.stage.print_steepness * (1 if imaging.process.printed_above else -1)
     nominal, high, low = (jax.nn.sigmoid(sign * (image - threshold)) for image in (nominal, high, low))
     missed = jnp.sum((nominal - goal.target) ** 2)
     spread = jnp.sum(jnp.sqrt((high - low) ** 2 + 1e-4))
     uy, ux = goal.sites
-    nominal_samples = imaging.dose[0] * samples[imaging.focus_of[0]]
-    off = (jnp.sum((uy @ nominal_samples) * ux, 1) / threshold - 1) / recipe.edge_tolerance
+    off = (jnp.sum((uy @ samples) * ux, 1) / threshold - 1) / recipe.edge_tolerance
     # Linear far out: an edge that is far off keeps its pull, and no edge is given up for lost.
     edges = jnp.sum(jnp.sqrt(1 + off**2) - 1) * recipe.edge_step_nm
     return pixel**2 * (recipe.area * missed + recipe.band * spread) + recipe.edge * edges
@@ -160,11 +154,12 @@ def first_goal(imaging: Imaging, target: np.ndarray, sites_nm: np.ndarray, recip
     fine = imaging.grid
     # Rows of zeros fill the sites up to a round number: no gradient, and one compilation serves many tiles.
     spare = -len(sites_nm) % SITES_PER_BATCH
+    rows, columns = imaging.process.resist.shape(imaging.shape, fine.period_nm)
     sites = tuple(
         jnp.asarray(np.pad(band.interpolation(n, at), ((0, spare), (0, 0))), jnp.float32)
         for n, at in (
-            (imaging.shape[0], (sites_nm[:, 1] - fine.origin_nm[1]) / fine.period_nm[0]),
-            (imaging.shape[1], (sites_nm[:, 0] - fine.origin_nm[0]) / fine.period_nm[1]),
+            (rows, (sites_nm[:, 1] - fine.origin_nm[1]) / fine.period_nm[0]),
+            (columns, (sites_nm[:, 0] - fine.origin_nm[0]) / fine.period_nm[1]),
         )
     )
     rest = jnp.zeros((len(imaging.systems), *imaging.shape), jnp.float32)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -81,35 +82,46 @@ def verify(
     shape = tiling.cores_shape
     drawn = [mask if isinstance(mask, tuple) else (mask,) for mask in masks]
     shapes = [made(process.mask, layers) for layers in drawn]
-    latent = np.empty((len(masks), len(focuses), *shape), np.float32)
-    tiles, resist = tiling.tiles, double(process.resist)
+    exact = double(process)
+    exposures, seen_by = _exposures(exact, focus_of)
+    latent = np.empty((len(masks), len(exposures), *shape), np.float32)
+    tiles = tiling.tiles
     for number, images in enumerate(aerial_images(shapes, process, tiles, focuses)):
-        for m, f in np.ndindex(images.shape[:2]):
-            seen = resist.latent(images[m, f], tiles[number].grid.period_nm)
-            latent[m, f][tiling.place(number)] = band.to_pixels(seen, tiles[number].grid)[halo:-halo, halo:-halo]
+        on, place = tiles[number].grid, tiling.place(number)
+        for m, (e, (focus, dose)) in product(range(len(masks)), enumerate(exposures)):
+            seen = exact.resist.latent(dose * images[m, focus], on.period_nm)
+            latent[m, e][place] = band.to_pixels(seen, on)[halo:-halo, halo:-halo]
     grid = Grid(shape, pitch_nm, around[:2])
     found = gauges(target, window_nm, corner_nm=corner_distance_nm(process)) if sites is None else sites
-    doses = [float(corner.dose) ** process.dose_power for corner in double(process).corners]
     together = [
         first if not more else merged([ring for layer in (first, *more) for ring in layer.contours], first.dbu_nm)
         for first, *more in drawn
     ]
     return [
-        _measured(target, mask, process, window_nm, found, grid, latent[m], list(zip(focus_of, doses, strict=True)))
-        for m, mask in enumerate(together)
+        _measured(target, mask, process, window_nm, found, grid, latent[m], seen_by) for m, mask in enumerate(together)
     ]
 
 
+def _exposures(process: Process, focus_of: tuple[int, ...]) -> tuple[list, list]:
+    """The (focus, dose) of every latent image to compute, and for each corner which of them, times what."""
+    doses = [float(corner.dose) ** process.dose_power for corner in process.corners]
+    if process.resist.linear:
+        return [(focus, 1.0) for focus in sorted(set(focus_of))], list(zip(focus_of, doses, strict=True))
+    corners = list(zip(focus_of, doses, strict=True))
+    different = list(dict.fromkeys(corners))
+    return different, [(different.index(corner), 1.0) for corner in corners]
+
+
 def _measured(target, mask, process, window_nm, found, grid, latent, corners) -> Verification:
-    threshold, above = float(double(process.resist.threshold)), process.printed_above
+    threshold, above = float(double(process.resist).threshold), process.printed_above
     nominal = latent[corners[0][0]] * corners[0][1]
     epe, failed = edge_placement(nominal, grid, threshold, found, above)
     columns = np.flatnonzero((grid.x_nm > window_nm[0]) & (grid.x_nm < window_nm[2]))
     rows = np.flatnonzero((grid.y_nm > window_nm[1]) & (grid.y_nm < window_nm[3]))
     inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    # Height of the image above the threshold, in the direction that prints; a corner's dose scales the image.
+    # Height of the image above the threshold, in the direction that prints.
     sign = 1 if above else -1
-    heights = [sign * (dose * latent[f] - threshold) for f, dose in corners]
+    heights = [sign * (factor * latent[e] - threshold) for e, factor in corners]
     outer, inner = np.max(heights, 0), np.min(heights, 0)
     band_area = (area_fraction(outer) - area_fraction(inner))[inside].sum() * grid.pitch_nm**2
     edges = clipped(target, window_nm).edges_nm

@@ -125,6 +125,11 @@ def speed(process: Process, latent: np.ndarray) -> np.ndarray:
 def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, progress=None) -> list[Profiles]:
     """Speeds along all cuts, for each mask."""
     process = anchored(setup.process)
+    if not process.resist.linear:
+        raise ConfigError(
+            f"a process window takes every dose from one image, which a {process.resist.kind} resist does not allow: "
+            "use a threshold resist"
+        )
     unit = 1 / scanner_of(process).na_over_lambda
     pitch, halo = setup.recipe.stages[-1].pixel_nm / 2, setup.tiles.halo_nm
     long = np.flatnonzero(cuts.length_nm > halo)

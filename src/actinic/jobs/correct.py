@@ -301,7 +301,8 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         f"{limits.area_nm2:g} nm2): {result['rule_violations']} violations.",
         _defect_note(after),
         *_etch_note(result),
-        f"{_imaging(setup.process)} with a thin mask and a threshold resist. Not validated against wafers.",
+        f"{_imaging(setup.process)} with a thin mask and a {setup.process.resist.kind} resist. Not validated against "
+        "wafers.",
     ]
     return Report(
         title=f"{Path(work.layout).name}, layer {work.layer}",

@@ -59,9 +59,8 @@ def expose(
         (cy, cx), place = tiling.core_px, tiling.place(number)
         each = [coverage(clipped(layer, tile.grid.window_nm), tile.grid) for layer in layers]
         covered = jnp.asarray(each[0] if len(each) == 1 else np.stack(each))
-        (aerial,) = imaging.aerial(covered)
-        latent = imaging.dose[0] * process.resist.latent(aerial, tile.grid.period_nm)
-        found = sum(each), imaging.pixels(aerial), imaging.pixels(latent)
+        aerial = imaging.aerial(covered)
+        found = sum(each), *(imaging.pixels(samples)[0] for samples in (aerial, imaging.seen(aerial)))
         for image, values in zip(images.values(), found, strict=True):
             image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
     grid = Grid(shape, tiling.pixel_nm, window[:2])
@@ -69,7 +68,7 @@ def expose(
     rows, columns = int(np.sum(grid.y_nm < window[3])), int(np.sum(grid.x_nm < window[2]))
     images = {name: image[:rows, :columns] for name, image in images.items()}
     grid = Grid((rows, columns), grid.pitch_nm, grid.origin_nm)
-    threshold = float(double(process.resist.threshold))
+    threshold = float(double(process.resist).threshold)
     images["printed"] = ((images["latent"] >= threshold) == process.printed_above).astype(np.float32)
     loops = contours(images["latent"], grid, threshold)
     if save is not None:

@@ -28,7 +28,8 @@ class Work:
 
     `layer` is like "67/20"; `window` "x0,y0,x1,y1" in um, by default all of the cell; `optics` a preset's name
     or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68". `mask_type`, such as
-    "attpsm:6%:180", takes the place of the setup's; `phase_layer` holds the shifted glass of an alternating mask.
+    "attpsm:6%:180", takes the place of the setup's; `phase_layer` holds the shifted glass of an alternating mask;
+    `resist` is a kind whose typical values take the place of the setup's.
     """
 
     layout: Path
@@ -39,9 +40,10 @@ class Work:
     settings: tuple[str, ...] = ()
     mask_type: str | None = None
     phase_layer: str | None = None
+    resist: str | None = None
 
     def setup(self) -> Setup:
-        return load_setup(self.optics, self.settings, self.mask_type)
+        return load_setup(self.optics, self.settings, self.mask_type, self.resist)
 
     def layer_number(self) -> tuple[int, int]:
         if not self.layer:
@@ -108,8 +110,10 @@ def presets() -> list[str]:
     return preset_files.names()
 
 
-def load_setup(optics: str, settings: Sequence[str] = (), mask_type: str | None = None) -> Setup:
-    """A setup from a preset's name or a TOML file, with another mask type, then with overrides."""
+def load_setup(
+    optics: str, settings: Sequence[str] = (), mask_type: str | None = None, resist: str | None = None
+) -> Setup:
+    """A setup from a preset's name or a TOML file, with another mask type or a typical resist, then with overrides."""
     path = Path(optics)
     if optics in presets():
         path = preset_files.FOLDER / f"{optics}.toml"
@@ -118,6 +122,8 @@ def load_setup(optics: str, settings: Sequence[str] = (), mask_type: str | None 
     data = load_toml(path)
     if mask_type is not None:
         data = _with_mask(data, parse_mask(mask_type))
+    if resist is not None:
+        data["process"]["resist"] = preset_files.resist(resist, data.get("process", {}))
     return build(Setup, override(data, settings), optics)
 
 

@@ -1,12 +1,14 @@
 """`actinic expose`: what a layout prints as it is drawn."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from .console import Outcome, columns, number
 from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, Settings, Window
+
+Resists = Literal["threshold", "compact", "chemistry"]
 
 
 def expose(
@@ -26,12 +28,15 @@ def expose(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Write every stage as arrays with grid and units.")
     ] = None,
+    resist: Annotated[
+        Resists | None, typer.Option(help="A typical resist for the wavelength.  [default: the setup's own]")
+    ] = None,
     force: Force = False,
 ) -> Outcome:
     """Print a layer as it is drawn: aerial image and printed area."""
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, phase_layer)
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, phase_layer, resist)
     result = jobs.expose(work, corner=corner, dose=dose, focus_nm=focus_nm, save=save, force=force)
     return Outcome(result, columns([_row(key, value) for key, value in result.items()], "<><"))
 
