@@ -38,6 +38,8 @@ MAX_LINES, MAX_ARGUMENTS = 600, 8
 EXCEPTIONS: dict[str, str] = {
     "jobs.correct imports interfaces.plots": "a run folder is not whole without its report",
     "jobs.correct imports interfaces.report": "as above; neither knows jobs",
+    "jobs.calibrate imports interfaces.residuals": "as above",
+    "jobs.calibrate imports interfaces.report": "as above",
 }
 
 

@@ -1,5 +1,6 @@
 """The machine in operation: which state of it explains what was measured."""
 
+from .calibrate import UNLIKELY as UNLIKELY
 from .calibrate import Calibration as Calibration
 from .calibrate import HeldOut as HeldOut
 from .calibrate import calibrate as calibrate

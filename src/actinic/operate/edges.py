@@ -62,8 +62,9 @@ def rays(measurements: Sequence[Measurement], members: np.ndarray, printed_above
             reach = site.pitch_nm / 2
         else:
             unit = _direction(site, latent, grid, drawn)
-            edge = m.kind == "edge"
-            start, reach = ((site.x0_nm, site.y0_nm), REACH_NM) if edge else (site.middle_nm, site.length_nm / 2)
+            # OPC tools draw the cut of a width from edge to edge; the print may be wider.
+            start = (site.x0_nm, site.y0_nm) if m.kind == "edge" else site.middle_nm
+            reach = REACH_NM if m.kind == "edge" else site.length_nm / 2 + REACH_NM
         if m.kind == "edge":
             rows.append((*start, *unit, -reach, reach, sign, False, place))
         else:

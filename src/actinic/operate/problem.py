@@ -115,7 +115,7 @@ class Problem:
         above, seen = machine.process.printed_above, []
         threshold = machine.process.resist.threshold
         for view, latent in zip(self.scenes.views, self.scenes.latents(machine, aerials), strict=True):
-            grid = self.scenes.grid(view.structure)
+            grid = self.scenes.grids[view.structure]
             along = rays(self.measurements, view.members, above, latent, grid)
             level = threshold / (self.dose[along.of] * machine.dose_scale)
             seen.append(_Seen(along, *find(latent, grid, level, along)))
@@ -129,7 +129,7 @@ class Problem:
         heights = []
         for view, latent, one in zip(self.scenes.views, self.scenes.latents(machine, aerials), seen, strict=True):
             at = one.along.at(np.nan_to_num(one.t))
-            image = band.to_points(latent, self.scenes.grid(view.structure), *at)
+            image = band.to_points(latent, self.scenes.grids[view.structure], *at)
             heights.append(self._doses(machine, one) * image - machine.process.resist.threshold)
         return heights
 

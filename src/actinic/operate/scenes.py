@@ -62,13 +62,10 @@ class Scenes:
 
     lines: tuple[Lines, ...]
     tiles: tuple[Grid, ...]
+    grids: tuple[Grid, ...]  # of lines, then tiles
     spectra: np.ndarray  # complex (tile, fy, fx) of the drawn coverage
     structure: np.ndarray  # (measurement,)
     views: tuple[View, ...]
-
-    def grid(self, structure: int) -> Grid:
-        n = len(self.lines)
-        return lines_grid(self.lines[structure]) if structure < n else self.tiles[structure - n]
 
     def aerials(self, machine: Machine) -> list[np.ndarray]:
         """Intensity samples [y, x] of every view at dose 1; give the machine in float64."""
@@ -99,7 +96,7 @@ class Scenes:
 
     def latents(self, machine: Machine, aerials: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What the resist sees of the given aerial images at dose 1."""
-        periods = [self.grid(view.structure).period_nm for view in self.views]
+        periods = [self.grids[view.structure].period_nm for view in self.views]
         return [machine.process.resist.latent(a, period) for a, period in zip(aerials, periods, strict=True)]
 
 
@@ -120,7 +117,8 @@ def scenes(measurements: Sequence[Measurement], process: Process, drawn: Drawn |
     for place, (s, m) in enumerate(zip(structure, measurements, strict=True)):
         seen.setdefault((int(s), m.focus_nm), []).append(place)
     views = tuple(View(s, focus, np.array(members)) for (s, focus), members in seen.items())
-    return Scenes(lines, tiles, spectra, structure, views)
+    grids = (*map(lines_grid, lines), *tiles)
+    return Scenes(lines, tiles, grids, spectra, structure, views)
 
 
 def _tiles(cuts: list[Measurement], drawn: Drawn) -> tuple[tuple[Grid, ...], dict]:
