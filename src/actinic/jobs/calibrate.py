@@ -141,6 +141,7 @@ def figures(c: Calibration) -> dict:
         ],
         "correlation": c.correlation.tolist(),
         "inseparable": [{"names": list(s.names), "correlation": s.correlation} for s in c.sets],
+        "twin": c.twin.tolist() if c.twin is not None else None,
         "warnings": warnings(c),
         "gauges": len(c.measurements),
         "outliers": _named(c, c.outlier),
@@ -172,6 +173,9 @@ def warnings(c: Calibration) -> list[str]:
     said += [f"{name} is not determined: no gauge depends on it" for name in alone]
     said += [f"{f.name} ended at its bound {v:g}" for f, v, b in zip(c.free, c.value, c.at_bound, strict=True) if b]
     said += [f"{name} is what its prior says: the gauges hardly narrow it" for name in c.decided_by_prior]
+    if c.twin is not None:
+        state = ", ".join(f"{f.name} = {v:.5g}" for f, v in zip(c.free, c.twin, strict=True))
+        said.append(f"another state explains the gauges about as well: {state}; measure at more focus settings")
     if c.likelihood < operate.UNLIKELY:
         size = np.sqrt(c.chi_square / c.freedom)
         said.append(

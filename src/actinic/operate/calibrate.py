@@ -12,6 +12,7 @@ from scipy import stats
 
 from ..errors import ConfigError, NumericalError
 from ..inverse import Fit, fit
+from ..optics import zernike
 from .edges import REACH_NM
 from .identify import DECIDED, Inseparable, correlation, inseparable
 from .measured import Measurement
@@ -24,6 +25,8 @@ ROBUST_AT = 2.0
 FALSE_ALARMS = 0.05
 # A chi-square less likely than this says that the stated sigmas or the model are wrong.
 UNLIKELY = 1e-3
+# Two states are twins when they are so many standard errors apart and no further in chi-square (99 % of one number).
+APART, AS_GOOD = 3.0, 6.63
 # Of the cost: a step that gains less moves no setting by a hundredth of its standard error.
 _TOLERANCE = 1e-6
 _ROUNDS = 4
@@ -48,7 +51,8 @@ class Calibration:
 
     `noise` is the factor on the sigmas of the gauges: 1 where they were given, estimated where only weights were.
     `residual` is predicted less measured over sigma x noise; `outlier` marks what chance does not explain, leverage
-    allowed for; `lost` what does not print. `reach` is half a 95 % interval in standard errors.
+    allowed for; `lost` what does not print. `reach` is half a 95 % interval in standard errors. `twin` is a second
+    state of the free settings, far from the first, that explains the measurements about as well.
     """
 
     machine: Machine
@@ -70,12 +74,14 @@ class Calibration:
     noise_known: bool
     chi_square: float
     freedom: int
+    twin: np.ndarray | None = None
     held_out: HeldOut | None = None
 
     @property
     def determined(self) -> bool:
-        """Whether every free setting is: none at its bound, none unknown, none told apart from no other."""
-        return not self.sets and not self.at_bound.any() and bool(np.isfinite(self.sigma).all())
+        """Whether every free setting is: known, not at its bound, told apart from all others, without a twin."""
+        known = bool(np.isfinite(self.sigma).all()) and not self.at_bound.any()
+        return known and not self.sets and self.twin is None
 
     @property
     def likelihood(self) -> float:
@@ -123,8 +129,9 @@ def calibrate(
     folds, by_structure = _folds(measurements, hold_out)
     progress("fits", 0, 1 + len(folds))
     solved = _solve(problem, problem.start, np.ones(len(measurements), bool), robust)
+    solved, twin = _against_its_mirror_image(problem, solved, robust)
     progress("fits", 1, 1 + len(folds))
-    result = _judged(problem, solved)
+    result = replace(_judged(problem, solved), twin=twin)
     if not folds:
         return result
     missed = np.full(len(measurements), np.nan)
@@ -203,6 +210,41 @@ def prior_rows(free: Sequence[Free]) -> np.ndarray:
     return np.diag(scale)[scale > 0]
 
 
+def _against_its_mirror_image(problem: Problem, solved: _Solved, robust: bool) -> tuple[_Solved, np.ndarray | None]:
+    """The better of two fits, and the other's state where it is about as good.
+
+    An image out of focus by z with even aberrations W is that of -z and -W, so gauges whose focus settings are
+    symmetric hardly tell focus offset and even aberrations from their negatives, and a descent may end in either.
+    """
+    turned = [_changes_sign(f.name) for f in problem.free]
+    p = np.where(turned, -solved.found.value, solved.found.value)
+    p = np.clip(p, [f.low for f in problem.free], [f.high for f in problem.free])
+    if (p == solved.found.value).all() or np.isnan(problem.predict(p)).all():
+        return solved, None
+    other = _solve(problem, p, np.ones(len(problem.measurements), bool), robust)
+    cost, other_cost = (_cost(problem, s, solved.noise, robust) for s in (solved, other))
+    if other_cost < cost:
+        solved, other, cost, other_cost = other, solved, other_cost, cost
+    apart = np.abs(other.found.value - solved.found.value)
+    far = (apart > APART * solved.found.sigma).any()
+    return solved, other.found.value if far and other_cost - cost < AS_GOOD else None
+
+
+def _changes_sign(name: str) -> bool:
+    if name == "focus_offset_nm":
+        return True
+    table, _, term = name.rpartition(".")
+    return table.endswith("zernikes_nm") and zernike(term, 0.3, 0.5) == zernike(term, -0.3, -0.5)
+
+
+def _cost(problem: Problem, solved: _Solved, noise: float, robust: bool) -> float:
+    """Sum of squares, or Huber's, of all rows, with the same noise for every state compared."""
+    miss = (problem.predict(solved.found.value) - problem.value_nm) / (solved.sigma / solved.noise * noise)
+    known = [(v - f.prior[0]) / f.prior[1] for f, v in zip(problem.free, solved.found.value, strict=True) if f.prior]
+    size = np.abs(np.r_[np.where(np.isnan(miss), 0.0, miss), known])
+    return float(np.where(robust & (size > ROBUST_AT), 2 * ROBUST_AT * size - ROBUST_AT**2, size**2).sum())
+
+
 def _spread(miss: np.ndarray, rank: int, robust: bool) -> float:
     """Standard deviation of the misses (n,) about a fit, from their median size where some may be gross."""
     freedom = max(miss.size - rank, 1)
@@ -218,7 +260,9 @@ def _judged(problem: Problem, solved: _Solved) -> Calibration:
     sure = np.nan_to_num(found.covariance, posinf=0.0)
     leverage = np.clip(np.einsum("ni,ij,nj->n", rows, sure, rows), 0, 0.9)
     limit = stats.norm.isf(0.5 * FALSE_ALARMS / max(int((~lost).sum()), 1))
-    outlier = ~lost & (np.abs(np.nan_to_num(residual)) > limit * np.sqrt(1 - leverage))
+    # Where all sigmas are too small that is said once, by the chi-square, and not of every gauge.
+    common = max(1.0, _spread(residual[~lost], found.rank, robust=True))
+    outlier = ~lost & (np.abs(np.nan_to_num(residual)) > limit * common * np.sqrt(1 - leverage))
     keep, inner = ~lost & ~outlier, ~found.at_bound
     freedom = max(int(keep.sum()) - found.rank, 1)
     correlations = np.eye(len(problem.free))

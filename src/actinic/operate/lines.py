@@ -30,7 +30,7 @@ def coherence(scanner: Scanner, lines: Lines, focus_nm: np.ndarray, cell: float 
     """
     lens: Projector = scanner.projector
     cut_off = float(lens.na / lens.wavelength_nm)
-    points, weights = sample(scanner.source, cell)
+    points, weights = _upper_half(lens, *sample(scanner.source, cell), lines.axis)
     along = points if lines.axis == "y" else points[:, ::-1]
     k = int(np.floor(cut_off * (1 + np.abs(along[:, 0]).max() + cell) * lines.pitch_nm))
     across = along[:, :1] + np.arange(-k, k + 1) / (lines.pitch_nm * cut_off)
@@ -49,6 +49,20 @@ def coherence(scanner: Scanner, lines: Lines, focus_nm: np.ndarray, cell: float 
     if not (total[:, k, k].real > 0).all():
         raise NumericalError("no light of this source passes the lens in clear field: lower sigma")
     return total / total[:, k, k].real[:, None, None]
+
+
+def _upper_half(lens: Projector, points: np.ndarray, weights: np.ndarray, axis: str) -> tuple[np.ndarray, np.ndarray]:
+    """The source points on one side of the lines' normal, with twice the weight, where both sides image alike."""
+    flip = np.array([1, -1] if axis == "y" else [-1, 1])
+    across = points[:, 1] if axis == "y" else points[:, 0]
+    here, there = (np.lexsort(np.round(p, 9).T) for p in (points, points * flip))
+    same = np.allclose(points[here], points[there] * flip) and np.allclose(weights[here], weights[there])
+    probe = lens.na / lens.wavelength_nm * np.array([[0.13, 0.41], [0.37, 0.22], [0.59, 0.31], [0.07, 0.83]])
+    sides = [lens.pupil(*p.T, np.float64(0)) for p in (probe, probe * flip)]
+    if not (same and np.allclose(*sides, rtol=0, atol=1e-12)):
+        return points, weights
+    kept = across > -1e-12
+    return points[kept], np.where(across[kept] > 1e-12, 2, 1) * weights[kept]
 
 
 def lines_grid(lines: Lines) -> Grid:
