@@ -24,7 +24,7 @@ Z4, Z9 = made.LENS + "zernikes_nm.Z4", made.LENS + "zernikes_nm.Z9"
 TRUE = {"threshold": 0.333, "diffusion_nm": 28.0, "focus_offset_nm": 30.0, "Z9": 4.0, "sigma_out": 0.81}
 
 
-def small(focuses=(-200.0, -100.0, 50.0, 200.0), doses=(0.96, 1.04)):
+def small(focuses=(-160.0, 60.0, 200.0), doses=(0.96, 1.04)):
     return made.measurements(SMALL, focuses, doses)
 
 
@@ -110,22 +110,21 @@ def test_no_compilation_for_new_focus_and_dose():
 def test_a_known_machine_is_found_again(printed):
     free = [Free(name) for name in (THRESHOLD, DIFFUSION, "focus_offset_nm")]
     start = made.machine(sigma_out=TRUE["sigma_out"], Z9=TRUE["Z9"])
-    exact = [replace(m, value_nm=v) for m, v in zip(small(), printed, strict=True)]
-    found = calibrate(exact, start, free)
+    measured = [replace(m, sigma_nm=0.2) for m in made.noisy(small(), printed, 0, noise_nm=0.2)]
+    found = calibrate(measured, start, free)
     true = np.array([TRUE[f.name.rpartition(".")[2]] for f in free])
-    assert (np.abs(found.value - true) < 0.3 * found.sigma).all() and found.determined
-    assert found.rms_nm[1] < 0.05 < 1 < found.rms_nm[0]
+    # The truth lies as far off as the standard errors say: chi-square of 3 numbers, 99.9 %.
+    assert np.sum(((found.value - true) / found.sigma) ** 2) < 16.3
+    assert found.noise == 1 and found.likelihood > 1e-3 and not found.outlier.any()
+    assert found.rms_nm[1] < 0.3 < 1 < found.rms_nm[0] and found.determined
     # What can be told apart is not accused.
     assert found.sets == () and np.abs(found.correlation - np.eye(3)).max() < 0.98
-    # With noise the truth lies as far off as the standard errors say: chi-square of 3 numbers, 99.9 %.
-    noisy = calibrate(made.noisy(small(), printed, 0), start, free)
-    assert np.sum(((noisy.value - true) / noisy.sigma) ** 2) < 16.3
-    assert noisy.noise == 1 and noisy.likelihood > 1e-3 and not noisy.outlier.any()
 
 
 def test_a_second_state_that_explains_as_much_is_told():
     """At few, symmetric focus settings a lens out of focus with spherical aberration looks like its mirror image."""
-    wanted, free = small((-150.0, 0.0, 150.0), (1.0,)), [Free("focus_offset_nm"), Free(Z9)]
+    wanted = made.measurements(((520, 180),), (-150.0, 0.0, 150.0), (1.0,))
+    free = [Free("focus_offset_nm"), Free(Z9)]
     machine = made.machine(focus_offset_nm=80.0, Z9=-11.0)
     exact = problem(wanted, machine, "dose_scale").predict(np.ones(1))
 
@@ -142,18 +141,23 @@ def test_a_second_state_that_explains_as_much_is_told():
     np.testing.assert_allclose(found(other, 0.01).value, [80.0, -11.0], atol=0.05)
 
 
-def test_pairs_that_cannot_be_told_apart_are_named(printed):
-    measured, start = made.noisy(small(), printed, 0), made.machine()
-    names = (THRESHOLD, Z4, "dose_scale", "focus_offset_nm")
-    found = calibrate(measured, start, [Free(name) for name in names])
-    assert {frozenset(s.names) for s in found.sets} == {
+def test_pairs_that_cannot_be_told_apart():
+    names = (THRESHOLD, Z4, "dose_scale", "focus_offset_nm", DIFFUSION, SIGMA)
+    one = problem(small(), made.machine(**TRUE), *names)
+    found = inseparable(names, correlation(one.derivative(one.start)))
+    assert {frozenset(s.names) for s in found} == {
         frozenset((THRESHOLD, "dose_scale")),
         frozenset((Z4, "focus_offset_nm")),
     }
-    assert not found.determined
-    # What a prior tells apart is no longer a question, and who decided is said.
-    prior = Free("dose_scale", prior=(1.0, 0.002))
-    told = calibrate(measured, start, [Free(THRESHOLD), prior])
+    assert all(abs(s.correlation) > 0.999 for s in found)
+
+
+def test_a_pair_is_named_until_a_prior_tells_it_apart(printed):
+    measured, start = made.noisy(small(), printed, 0), made.machine(**TRUE)
+    found = calibrate(measured, start, [Free(THRESHOLD), Free("dose_scale"), Free("process.corners.0.dose")])
+    assert [s.names for s in found.sets] == [(THRESHOLD, "dose_scale")] and not found.determined
+    assert np.isinf(found.sigma[2]), "no gauge is exposed at a corner of the setup"
+    told = calibrate(measured, start, [Free(THRESHOLD), Free("dose_scale", prior=(1.0, 0.002))])
     assert not told.sets and told.determined and told.decided_by_prior == ("dose_scale",)
     assert told.sigma[1] == pytest.approx(0.002, rel=1e-3) and told.value[1] == pytest.approx(1.0, abs=1e-4)
 
@@ -216,11 +220,12 @@ def test_unknown_noise_is_estimated(printed):
 
 def test_held_out_structures_are_predicted(printed):
     measured = made.noisy(small(), printed, 3)
-    found = calibrate(measured, made.machine(**TRUE), [Free(THRESHOLD), Free(DIFFUSION)], hold_out=0.5)
+    found = calibrate(measured, made.machine(**TRUE), [Free(THRESHOLD)], hold_out=0.5)
     held = found.held_out
-    assert held.folds == 2 and held.by_structure and 0.6 < held.rms < 2.0
+    assert held.folds == 2 and held.by_structure and 0.5 < held.rms / held.expected < 1.6
     assert held.rms_nm == pytest.approx(held.rms, rel=1e-9)  # sigma is 1 nm
-    assert held.expected == pytest.approx(np.sqrt(1 + 2 / 8))
+    # One setting from the six gauges of the other structure, whose slopes differ somewhat.
+    assert held.expected == pytest.approx(np.sqrt(1 + 1 / 6), rel=0.1)
     assert held.rms != pytest.approx(np.sqrt(np.mean(found.residual**2)), rel=1e-3)
     one = [m for m in measured if m.site == Lines(170.0, 340.0)]
     assert not calibrate(one, made.machine(**TRUE), [Free(THRESHOLD)], hold_out=0.5).held_out.by_structure

@@ -36,7 +36,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Errors of gauges predicted without having been seen, in standard deviations, and what noise alone would give."""
+    """Errors of gauges predicted without having been seen: rms in standard deviations and in nm.
+
+    `expected` is the rms that noise alone gives, in the gauges themselves and through the fit that predicts them; it
+    is sqrt(1 + p/n) where the n gauges left in resemble those left out.
+    """
 
     rms: float
     rms_nm: float
@@ -134,17 +138,20 @@ def calibrate(
     result = replace(_judged(problem, solved), twin=twin)
     if not folds:
         return result
-    missed = np.full(len(measurements), np.nan)
+    missed, alone = np.full(len(measurements), np.nan), np.full(len(measurements), np.nan)
     for number, fold in enumerate(folds, 2):
         seen = np.ones(len(measurements), bool)
         seen[fold] = False
         other = _solve(problem, solved.found.value, seen, robust)
         missed[fold] = (problem.predict(other.found.value) - problem.value_nm)[fold]
+        alone[fold] = 1 + _leverage(problem, other)[fold]
         progress("fits", number, 1 + len(folds))
-    missed[result.outlier | result.lost] = np.nan
-    expected = np.sqrt(1 + len(problem.free) / ((1 - 1 / len(folds)) * len(measurements)))
-    rms, rms_nm = (float(np.sqrt(np.nanmean(m**2))) for m in (missed / solved.sigma, missed))
-    return replace(result, held_out=HeldOut(rms, rms_nm, float(expected), len(folds), by_structure))
+    alone[result.outlier | result.lost | np.isnan(missed)] = np.nan
+    missed[np.isnan(alone)] = np.nan
+    rms, rms_nm, expected = (
+        float(np.sqrt(np.nanmean(square))) for square in ((missed / solved.sigma) ** 2, missed**2, alone)
+    )
+    return replace(result, held_out=HeldOut(rms, rms_nm, expected, len(folds), by_structure))
 
 
 @dataclass(frozen=True)
@@ -257,8 +264,7 @@ def _judged(problem: Problem, solved: _Solved) -> Calibration:
     predicted = problem.predict(found.value)
     rows = problem.derivative(found.value) / solved.sigma[:, None]
     residual = np.where(lost, np.nan, (predicted - problem.value_nm) / solved.sigma)
-    sure = np.nan_to_num(found.covariance, posinf=0.0)
-    leverage = np.clip(np.einsum("ni,ij,nj->n", rows, sure, rows), 0, 0.9)
+    leverage = np.clip(_leverage(problem, solved), 0, 0.9)
     limit = stats.norm.isf(0.5 * FALSE_ALARMS / max(int((~lost).sum()), 1))
     # Where all sigmas are too small that is said once, by the chi-square, and not of every gauge.
     common = max(1.0, _spread(residual[~lost], found.rank, robust=True))
@@ -289,6 +295,12 @@ def _judged(problem: Problem, solved: _Solved) -> Calibration:
         chi_square=float((residual[keep] ** 2).sum()),
         freedom=freedom,
     )
+
+
+def _leverage(problem: Problem, solved: _Solved) -> np.ndarray:
+    """Variance (n,) of the predictions through the fit, in units of the variance of the measurements."""
+    rows = problem.derivative(solved.found.value) / solved.sigma[:, None]
+    return np.einsum("ni,ij,nj->n", rows, np.nan_to_num(solved.found.covariance, posinf=0.0), rows)
 
 
 def _folds(measurements: Sequence[Measurement], share: float) -> tuple[list[np.ndarray], bool]:

@@ -52,6 +52,8 @@ class Problem:
         self.free = tuple(bounded(self.machine, f) for f in free)
         self.value_nm = np.array([m.value_nm for m in measurements])
         self.dose = np.array([m.dose for m in measurements])
+        self._optical = np.array([not f.name.startswith(_NOT_OPTICAL) for f in self.free], bool)
+        self._images: tuple[bytes, list[np.ndarray]] | None = None
         self._last: tuple[bytes, Machine, list[np.ndarray], list[_Seen]] | None = None
 
     @property
@@ -93,7 +95,7 @@ class Problem:
             heights = []
             for value in (low, high):
                 moved = self.at(np.r_[p[:k], value, p[k + 1 :]])
-                images = aerials if free.name.startswith(_NOT_OPTICAL) else self.scenes.aerials(moved)
+                images = self.scenes.aerials(moved) if self._optical[k] else aerials
                 heights.append(self._heights(moved, images, seen))
             for one, below, above in zip(seen, *heights, strict=True):
                 moves = -(above - below) / (high - low) / (self._doses(machine, one) * one.slope)
@@ -107,7 +109,10 @@ class Problem:
         key = np.asarray(p, np.float64).tobytes()
         if self._last is None or self._last[0] != key:
             machine = self.at(p)
-            aerials = self.scenes.aerials(machine)
+            optics = np.asarray(p, np.float64)[self._optical].tobytes()
+            if self._images is None or self._images[0] != optics:
+                self._images = optics, self.scenes.aerials(machine)
+            aerials = self._images[1]
             self._last = key, machine, aerials, self._edges(machine, aerials)
         return self._last[1:]
 

@@ -1,6 +1,7 @@
 """`actinic calibrate`: which state of scanner and resist explains measured gauges."""
 
 import math
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,25 +56,24 @@ def calibrate(
 
 
 def _summary(result: dict[str, Any]) -> Outcome:
-    parts = [result["verdict"], _settings(result["settings"]), "\n".join(result["warnings"]), _quality(result)]
+    warnings = "\n".join(textwrap.fill(text, 78, subsequent_indent="  ") for text in result["warnings"])
     places = {"calibrated": result["calibrated"], "report": Path(result["run"]) / "report.html"}
-    parts.append(columns([(name, str(place)) for name, place in places.items()], "<<"))
+    files = columns([(name, str(place)) for name, place in places.items()], "<<")
+    parts = [textwrap.fill(result["verdict"], 78), _settings(result["settings"]), warnings, _quality(result), files]
     code = DONE if result["in_spec"] else OUT_OF_SPEC
     return Outcome(result, "\n\n".join(part for part in parts if part), code)
 
 
 def _settings(settings) -> str:
-    rows = [("setting", "start", "value", "std. error", "95 % interval", "")]
+    rows = [("", "value", "std. error", "95 % from", "to")]
     for s in settings:
-        start, value, error, low, high = (
-            _significant(s[key], digits)
-            for key, digits in (("start", 6), ("value", 6), ("standard_error", 2), ("low_95", 6), ("high_95", 6))
-        )
-        rows.append((s["name"], start, value, error, low, high))
-    return columns(rows, "<>>>>>")
+        digits = (("value", 6), ("standard_error", 2), ("low_95", 6), ("high_95", 6))
+        rows.append((s["name"].removeprefix("process."), *(_significant(s[key], n) for key, n in digits)))
+    return columns(rows, "<>>>>")
 
 
 def _quality(result) -> str:
+    freedom = f"{result['degrees_of_freedom']} degrees of freedom"
     rows = [
         (
             "rms, predicted - measured",
@@ -82,7 +82,7 @@ def _quality(result) -> str:
             f"before {number(result['rms_before_nm'])}",
         ),
         ("rms of gauges left out", number(result["held_out_rms_nm"]), "nm", ""),
-        ("chi-square", number(result["chi_square"], 1), "", f"{result['degrees_of_freedom']} degrees of freedom"),
+        ("chi-square", number(result["chi_square"], 1), "", freedom),
         ("gauges", number(result["gauges"]), "", f"{len(result['rejected'])} rows of the file rejected"),
         ("outliers", number(len(result["outliers"])), "", f"{len(result['not_printed'])} gauges do not print"),
     ]
