@@ -14,7 +14,7 @@ from actinic.mask import Binary
 from actinic.operate import Cut, Drawn, Free, Lines, Measurement, Problem, calibrate, scenes
 from actinic.operate.identify import correlation, inseparable
 from actinic.operate.lines import coherence, lines_grid, lines_samples
-from actinic.optics import Points, Projector, Scanner, band
+from actinic.optics import Conventional, Points, Projector, Scanner, band
 from actinic.timing import Clock
 
 SMALL = ((340, 170), (480, 180))
@@ -59,6 +59,27 @@ def test_coma_shifts_lines_across_themselves(axis, name):
     wave = np.fft.fft2(samples)[0, 1] if axis == "y" else np.fft.fft2(samples)[1, 0]
     # The tile's corner stands half a period before the line.
     assert -np.angle(-wave) * 400 / (2 * np.pi) == pytest.approx(4.6925, abs=1e-3)
+
+
+@pytest.mark.parametrize(("sigma", "f", "expected"), [(0.5, 0.8, 0.699144), (0.7, 1, 0.424780), (0.7, 1.5, 0.068871)])
+def test_cross_coefficients_are_the_overlaps_of_discs(sigma, f, expected):
+    """Areas of two discs in common, closed form; of order 1 with itself and with order 0 alike."""
+    lens = Projector(*(np.float64(v) for v in (193.0, 0.85, 1.0)))
+    lines = Lines(100.0, 193 / (0.85 * f))
+    found = coherence(Scanner(lens, Conventional(np.float64(sigma))), lines, np.zeros(1))[0]
+    k = (len(found) - 1) // 2
+    np.testing.assert_allclose(found[k + 1, [k, k + 1]], expected, atol=4e-4)
+    np.testing.assert_allclose(found, found.conj().T, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_half_a_symmetric_source_is_the_whole(axis):
+    """An aberration too small to see, but not symmetric, has the whole source summed."""
+    scanner, odd = made.machine(Z9=5.0).process.scanner, "Z8" if axis == "y" else "Z7"
+    whole = placed(scanner, f"projector.zernikes_nm.{odd}", np.float64(1e-8))
+    lines = Lines(180.0, 520.0, axis)
+    half, both = (coherence(s, lines, np.array([0.0, 120.0])) for s in (scanner, whole))
+    np.testing.assert_allclose(half, both, atol=1e-9)
 
 
 def test_two_ways_to_the_same_widths(printed):

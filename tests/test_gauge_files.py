@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actinic.errors import InputError
+from actinic.errors import ConfigError, InputError
 from actinic.operate import Cut, Lines, Measurement, read_gauges, to_csv, to_gg
 
 CSV = """# lines of one wafer
@@ -103,6 +103,8 @@ def test_points_of_a_contour(tmp_path):
 def test_files_that_cannot_be_used(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         read_gauges(written(tmp_path, text))
+    with pytest.raises(ConfigError, match="above 0"):
+        read_gauges(written(tmp_path, text), coordinate_nm=0.0)
     with pytest.raises(InputError, match="cannot be read"):
         read_gauges(tmp_path / "absent.csv")
 

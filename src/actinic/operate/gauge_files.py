@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import ConfigError, InputError
 from .measured import Cut, Kind, Lines, Measurement, Rejected, Site
 
 COLUMNS = (
@@ -57,8 +57,10 @@ def read_gauges(path: Path, coordinate_nm: float = 1.0) -> tuple[list[Measuremen
     """Measurements of a gauge file, and the rows that cannot be used with the reason.
 
     `coordinate_nm` is the length of one unit of the layout coordinates that state none. Raises InputError where the
-    file cannot be read, has no header, or has no good row.
+    file cannot be read, has no header, or has no good row, ConfigError where the unit is none.
     """
+    if not 0 < coordinate_nm < math.inf:
+        raise ConfigError(f"a unit of coordinates of {coordinate_nm:g} nm: it must be above 0")
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
