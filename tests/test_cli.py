@@ -37,6 +37,20 @@ MASK = {
     "mask": Path("run/mask.oas"),
     "run": "run",
 }
+FITTED = {
+    "verdict": "Calibrated: 180 gauges, rms 2.47 nm before, 0.76 nm after.",
+    "in_spec": True,
+    "settings": [
+        {"name": "process.scanner.projector.zernikes_nm.Z9", "start": 0.0, "value": 3.953853, "standard_error": 0.53,
+         "low_95": 2.9123, "high_95": 4.99541, "at_bound": False, "prior": None},
+        {"name": "dose_scale", "start": 1.0, "value": np.float64(1.01), "standard_error": math.inf,
+         "low_95": -math.inf, "high_95": math.inf, "at_bound": False, "prior": [1.0, 0.01]},
+    ],
+    "warnings": ["process.resist.threshold and dose_scale cannot be told apart by these gauges (correlation +1.0000)"],
+    "rms_before_nm": 2.47, "rms_after_nm": 0.76, "held_out_rms_nm": 0.81, "chi_square": 159.8,
+    "degrees_of_freedom": 174, "gauges": 180, "outliers": [{"gauge": "a"}], "not_printed": [], "rejected": [{}],
+    "calibrated": "run/calibrated.toml", "run": "run",
+}  # fmt: skip
 CLIP = {"clip": "M1_test1", "l2": 26001.0, "pvb": 38999.0, "epe15": 1, "min_width_nm": 40.0, "shots": 120, "cpu_s": 1.9}
 SCORES = {"dialect": "O", "setting": "fast", "clips": [CLIP], "mean": CLIP | {"clip": "mean"}, "compile_s": 4.0}
 EDGES = {
@@ -70,12 +84,33 @@ class Work:
     settings: tuple[str, ...] = ()
     mask_type: str | None = None
     phase_layer: str | None = None
+    resist: str | None = None
+
+
+@dataclass(frozen=True)
+class GaugeFile:
+    file: Path
+    optics: str = "krf-dry"
+    settings: tuple[str, ...] = ()
+    layout: Path | None = None
+    layer: str = ""
+    cell: str | None = None
+    coordinate_nm: float = 1.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    free: tuple[str, ...]
+    priors: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+    robust: bool = False
+    hold_out: float = 0.2
 
 
 class Jobs(types.ModuleType):
     """Stands in for `actinic.jobs`: remembers its calls, answers with what it was told to."""
 
-    Work, Sweep = Work, Sweep
+    Work, Sweep, GaugeFile, Wanted = Work, Sweep, GaugeFile, Wanted
 
     def __init__(self):
         super().__init__("actinic.jobs")
@@ -84,6 +119,7 @@ class Jobs(types.ModuleType):
             **dict.fromkeys(("correct", "demo", "verify"), MASK),
             **dict.fromkeys(("score", "bench"), SCORES),
             "window": WINDOW,
+            "calibrate": FITTED,
             "expose": {"corner": "nominal", "drawn_area_um2": 1.5, "intensity_max": 1.25, "grid": [2, np.int32(3)]},
             "data_sets": SETS,
             "roughness": ROUGH,
@@ -123,6 +159,7 @@ VERBS = {
     "window": ["window", "chip.oas", "--out", "run"],
     "expose": ["expose", "chip.oas"],
     "roughness": ["roughness", "edges.csv", "--step", "1"],
+    "calibrate": ["calibrate", "gauges.csv", "--free", "dose_scale", "--out", "run"],
     "score": ["score", "iccad13", "masks"],
     "bench": ["bench", "iccad13", "--out", "masks"],
     "data_sets": ["data", "list"],
@@ -188,8 +225,15 @@ def test_arguments_arrive(jobs):
             "r",
         ]
     )
-    expose, verify, score, bench, schema, rough, window = jobs.calls
+    main(
+        "calibrate g.gg --free a.b,c --free d --prior c=1:0.1 --bound d=0:2 --robust --hold-out 0 --layout c.oas "
+        "--layer 1/0 --coordinate-nm 0.25 --optics mine.toml --set e=1 --out run --force".split()
+    )
+    expose, verify, score, bench, schema, rough, window, calibrate = jobs.calls
     assert rough == ("roughness", (Path("a.png"),), taken)
+    data = GaugeFile(Path("g.gg"), "mine.toml", ("e=1",), Path("c.oas"), "1/0", None, 0.25)
+    assert calibrate[1] == (data, Wanted(("a.b,c", "d"), ("c=1:0.1",), ("d=0:2",), True, 0.0), Path("run"))
+    assert calibrate[2]["force"] is True and calibrate[2]["command"].startswith("actinic calibrate g.gg")
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
     assert expose == ("expose", (Work(Path("a.gds")),), nominal)
     markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "force": False}
@@ -215,7 +259,7 @@ def test_summary_is_verdict_numbers_files(jobs, capsys):
     assert files == [["mask", "run/mask.oas"], ["run", "run"], ["report", "run/report.html"]]
 
 
-@pytest.mark.parametrize("verb", ["correct", "demo", "verify", "window"])
+@pytest.mark.parametrize("verb", ["correct", "demo", "verify", "window", "calibrate"])
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_out_of_spec_is_1(jobs, capsys, verb, flags):
     jobs.answers[verb] = jobs.answers[verb] | {"in_spec": False, "verdict": "out of spec"}

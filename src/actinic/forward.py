@@ -202,7 +202,7 @@ def edge_intensity(process: Process, line: DenseLine) -> float:
 
 
 def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
-    """What a resist's latent image is at the edge of a dense line along y, at dose 1 and the anchor's focus, float64."""
+    """What a resist sees at the edge of a dense line along y, at dose 1 and the anchor's focus, float64."""
     cd, pitch, focus = (float(double(v)) for v in (line.cd_nm, line.pitch_nm, line.focus_nm))
     period, layers = dense_line(process.mask, cd, pitch)
     grid = Grid((1, 1), period)

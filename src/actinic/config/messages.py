@@ -127,14 +127,19 @@ def _range(hint) -> str:
     fields = _fields(hint)
     notes = [field.json_schema_extra for field in fields]
     unit = next((note["unit"] for note in notes if isinstance(note, dict) and "unit" in note), "")
-    bounds = [
-        " ".join(filter(None, (word, f"{getattr(limit, bound):g}", str(unit))))
-        for field in fields
-        for limit in field.metadata
-        for bound, word in _BOUNDS.items()
-        if hasattr(limit, bound)
-    ]
+    bounds = [" ".join(filter(None, (_BOUNDS[name], f"{bound:g}", str(unit)))) for name, bound in bounds_of(hint)]
     return " and ".join(bounds)
+
+
+def bounds_of(hint) -> list[tuple[str, float]]:
+    """The bounds that a hint's Field states, as (gt | ge | lt | le, value)."""
+    return [
+        (name, getattr(limit, name))
+        for field in _fields(hint)
+        for limit in field.metadata
+        for name in _BOUNDS
+        if hasattr(limit, name)
+    ]
 
 
 def _fields(hint) -> list[FieldInfo]:

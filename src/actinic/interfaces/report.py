@@ -25,7 +25,8 @@ class Report:
     """What a report says, in reading order; all of it plain text.
 
     `numbers` are (label, value, unit, comparison), the first five shown; `figures` are (caption, figure);
-    `notes` say what limits the result; `configuration` is TOML, `reproduce` shell commands; `provenance` may nest.
+    `tables` are (caption, rows), the first row the heading; `notes` say what limits the result; `configuration` is
+    TOML, `reproduce` shell commands; `provenance` may nest.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Report:
     configuration: str
     provenance: Mapping[str, object]
     reproduce: str
+    tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
@@ -61,6 +63,7 @@ def write_report(path: str | os.PathLike[str], report: Report) -> None:
 def _page(report: Report) -> str:
     sections = [
         ("Pictures", "\n".join(_figure(caption, figure) for caption, figure in report.figures), "figures"),
+        ("Tables", "\n".join(_table(caption, rows) for caption, rows in report.tables), "tables"),
         ("Limits of this result", _list(report.notes), "notes"),
         ("Configuration", _code(report.configuration), "configuration"),
         ("How to reproduce", _code(report.reproduce), "reproduce"),
@@ -142,6 +145,16 @@ def _shows(figure: Figure) -> str:
     return "; ".join(["Plot", *filter(None, parts)]).replace("Plot; ", "Plot of ", 1)
 
 
+def _table(caption: str, rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [[escape(cell) for cell in row] for row in rows]
+    columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    lines = "\n".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in body)
+    return (
+        f'<div class="table">\n<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{columns}</tr></thead>\n'
+        f"<tbody>\n{lines}\n</tbody>\n</table>\n</div>"
+    )
+
+
 def _list(notes: Sequence[str]) -> str:
     return "<ul>\n" + "\n".join(f"<li>{escape(note)}</li>" for note in notes) + "\n</ul>" if notes else ""
 
@@ -220,6 +233,12 @@ figure img {
 }
 @media screen and (prefers-color-scheme: dark) { figure img { padding: 0.5rem; background: #e9e9e5; } }
 figcaption { margin-top: 0.75rem; max-width: 34em; font-size: 0.875rem; line-height: 1.5; color: var(--soft); }
+.table { overflow-x: auto; margin-bottom: 2.5rem; }
+table { border-collapse: collapse; font-size: 0.8125rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
+caption { padding-bottom: 0.75rem; text-align: left; font-size: 0.875rem; color: var(--soft); }
+th, td { padding: 0.3rem 1.5rem 0.3rem 0; border-top: 1px solid var(--line); text-align: right; white-space: nowrap; }
+th { font-weight: 500; color: var(--soft); }
+th:first-child, td:first-child { text-align: left; }
 ul { margin: 0; padding: 0; max-width: 42em; list-style: none; }
 li { padding: 0.6rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 li:last-child { border-bottom: 1px solid var(--line); }

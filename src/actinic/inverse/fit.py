@@ -41,11 +41,13 @@ def fit(
     bounds: tuple[np.ndarray, np.ndarray] | None = None,
     robust_at: float | None = None,
     known_noise: bool = False,
+    tolerance: float = 1e-12,
 ) -> Fit:
     """Least squares of `residuals(p)`, each already divided by its standard deviation.
 
     `robust_at` is the residual beyond which Huber's loss takes over; what lies beyond adds nothing to the
-    certainty. The covariance is (J^T J)^-1 at the solution, times the reduced chi-square unless `known_noise`.
+    certainty. It ends where cost or parameters change by less than `tolerance`, relatively. The covariance is
+    (J^T J)^-1 at the solution, times the reduced chi-square unless `known_noise`.
     Raises NumericalError when the residuals are not finite or fewer than the parameters, or when the solver
     gives up, and ConfigError when the start is out of bounds.
     """
@@ -67,9 +69,9 @@ def fit(
         loss="huber" if robust_at else "linear",
         f_scale=robust_at or 1.0,
         x_scale="jac",
-        xtol=1e-12,
-        ftol=1e-12,
-        gtol=1e-12,
+        xtol=tolerance,
+        ftol=tolerance,
+        gtol=tolerance,
     )
     if not found.success or not np.isfinite(found.fun).all():
         raise NumericalError(f"fit: no solution ({found.message})")

@@ -1,5 +1,8 @@
 """One typed function for each verb: what the command line, notebooks and other programs call."""
 
+from .calibrate import GaugeFile as GaugeFile
+from .calibrate import Wanted as Wanted
+from .calibrate import calibrate as calibrate
 from .contest import bench as bench
 from .contest import score as score
 from .correct import correct as correct

@@ -14,6 +14,7 @@ import typer
 
 from ...errors import DONE, USAGE
 from .bench import bench
+from .calibrate import calibrate
 from .console import Outcome, show
 from .correct import correct
 from .data import data
@@ -56,7 +57,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (correct, expose, verify, window, roughness, score, bench, doctor, schema, demo):
+for verb in (correct, expose, verify, calibrate, window, roughness, score, bench, doctor, schema, demo):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(data, name="data")
 
