@@ -148,10 +148,18 @@ def test_arguments_arrive(jobs):
     main(["score", "iccad13", "masks", "--dialect", "D"])
     main(["bench", "iccad13", "--dialect", "N", "--setting", "fast", "--out", "masks"])
     main(["schema", "correct"])
+    mask = ["--mask-type", "altpsm", "--phase-layer", "1/1"]
+    main(["verify", "a.gds", "m.oas", *mask, "--retarget", "etch.csv", "--retarget-hold"])
+    (_, (work, _), given) = jobs.calls.pop()
+    assert (work.mask_type, work.phase_layer) == ("altpsm", "1/1")
+    assert (given["retarget"], given["hold"]) == (Path("etch.csv"), True)
+    main(["correct", "a.gds", "--out", "run", *mask[:2], "--retarget", "etch.csv"])
+    (_, (work, _), given) = jobs.calls.pop()
+    assert work.mask_type == "altpsm" and (given["retarget"], given["hold"]) == (Path("etch.csv"), False)
     expose, verify, score, bench, schema = jobs.calls
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
     assert expose == ("expose", (Work(Path("a.gds")),), nominal)
-    markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "force": False}
+    markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "retarget": None, "hold": False, "force": False}
     assert verify == ("verify", (Work(Path("a.gds")), Path("m.oas")), markers)
     assert score[1] == ("iccad13", Path("masks")) and score[2]["dialect"] == "D"
     assert bench[1] == ("iccad13",) and bench[2]["dialect"] == "N" and bench[2]["out"] == Path("masks")
