@@ -207,24 +207,17 @@ def test_arguments_arrive(jobs):
     main(["score", "iccad13", "masks", "--dialect", "D"])
     main(["bench", "iccad13", "--dialect", "N", "--setting", "fast", "--out", "masks"])
     main(["schema", "correct"])
+    mask = ["--mask-type", "altpsm", "--phase-layer", "1/1"]
+    main(["verify", "a.gds", "m.oas", *mask, "--retarget", "etch.csv", "--retarget-hold"])
+    (_, (work, _), given) = jobs.calls.pop()
+    assert (work.mask_type, work.phase_layer) == ("altpsm", "1/1")
+    assert (given["retarget"], given["hold"]) == (Path("etch.csv"), True)
+    main(["correct", "a.gds", "--out", "run", *mask[:2], "--retarget", "etch.csv"])
+    (_, (work, _), given) = jobs.calls.pop()
+    assert work.mask_type == "altpsm" and (given["retarget"], given["hold"]) == (Path("etch.csv"), False)
     main(["roughness", "a.png", "--step", "0.8", "--blur", "1", "--dark", "--detrend", "mean"])
     taken = {"step_nm": 0.8, "blur_nm": 1.0, "pairs": False, "dark_lines": True, "detrend": "mean"}
-    main(
-        [
-            "window",
-            "a.gds",
-            "--mask",
-            "m.oas",
-            "--gauges",
-            "g.csv",
-            "--focus",
-            "-300:300:50",
-            "--dof",
-            "90",
-            "--out",
-            "r",
-        ]
-    )
+    main("window a.gds --mask m.oas --gauges g.csv --focus -300:300:50 --dof 90 --out r".split())
     main(
         "calibrate g.gg --free a.b,c --free d --prior c=1:0.1 --bound d=0:2 --robust --hold-out 0 --layout c.oas "
         "--layer 1/0 --coordinate-nm 0.25 --optics mine.toml --set e=1 --out run --force".split()
@@ -236,7 +229,7 @@ def test_arguments_arrive(jobs):
     assert calibrate[2]["force"] is True and calibrate[2]["command"].startswith("actinic calibrate g.gg")
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
     assert expose == ("expose", (Work(Path("a.gds")),), nominal)
-    markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "force": False}
+    markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "retarget": None, "hold": False, "force": False}
     assert verify == ("verify", (Work(Path("a.gds")), Path("m.oas")), markers)
     assert score[1] == ("iccad13", Path("masks")) and score[2]["dialect"] == "D"
     assert bench[1] == ("iccad13",) and bench[2]["dialect"] == "N" and bench[2]["out"] == Path("masks")

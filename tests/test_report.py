@@ -21,7 +21,7 @@ from actinic.errors import InputError
 from actinic.interfaces import plots
 from actinic.interfaces.report import Report, write_report
 from actinic.layout import Layout, rings
-from actinic.metrology import EDGE, LINE_END, Gauges, gauges, summary
+from actinic.metrology import EDGE, LINE_END, Defect, Gauges, gauges, summary
 from actinic.types import Grid, Image
 
 WINDOW = (1000.0, 2000.0, 2200.0, 2800.0)
@@ -60,6 +60,7 @@ def verification(**changes):
         outer=np.asarray(latent > 0.49),
         inner=np.asarray(latent > 0.51),
         pv_band_nm=40.0,
+        defects=[],
     )
     return SimpleNamespace(**{**fields, **changes})
 
@@ -170,6 +171,16 @@ def test_holes_of_the_target_stay_open(draw):
     v = verification(outer=np.zeros((80, 120), bool))
     assert pixel(draw(v), 1400.0, 2400.0) == pytest.approx((1, 1, 1))
     assert pixel(draw(v), 1500.0, 2650.0) == pytest.approx(to_rgb(plots.FILL), abs=0.01)
+
+
+def test_rings_stand_at_defects():
+    lobes = [Defect("side lobe", (1200.0, 2100.0, 1240.0, 2180.0), 900.0, ("nominal",)),
+             Defect("bridge", (5000.0, 0.0, 5010.0, 10.0), 100.0, ("nominal",))]  # fmt: skip
+    ax = plots.band_map(verification(defects=lobes))
+    (rings,) = [line for line in ax.lines if line.get_marker() == "o"]
+    assert rings.get_xydata() == pytest.approx(np.array([[1.22, 2.14]]))
+    assert keys_of(ax)[-1] == "defects (2)"
+    assert plots.plot_data(verification(defects=lobes))["defects_nm"].tolist() == [[1220, 2140], [5005, 5]]
 
 
 def test_band_is_filled_between_outer_and_inner():

@@ -81,8 +81,8 @@ def band_map(v: Verification, ax: Axes | None = None, window_nm: Window | None =
     keys = [target, _key("printed", INK, 0.7), band]
     if v.defects:
         style = dict(linestyle="none", marker="o", color=MASK, markersize=9, fillstyle="none", markeredgewidth=1.2)
-        at = _UM * np.array([defect.at_nm for defect in v.defects])
-        keys += ax.plot(*at[_inside(at / _UM, window)].T, label=f"defects ({len(v.defects)})", **style)
+        at = np.array([defect.at_nm for defect in v.defects])
+        keys += ax.plot(*_UM * at[_inside(at, window)].T, label=f"defects ({len(v.defects)})", **style)
     _legend(ax, keys)
     return ax
 
@@ -200,6 +200,7 @@ def plot_data(v: Verification) -> dict[str, np.ndarray]:
         **{f"gauge_{name}": getattr(g, name) for name in ("x_nm", "y_nm", "nx", "ny", "kind")},
         "epe_nm": v.epe_nm,
         "failed": v.failed,
+        "defects_nm": np.array([d.at_nm for d in v.defects], np.float64).reshape(-1, 2),
     }
     for name, lines in (("target", _rings(v.target)), ("mask", _rings(v.mask)), ("printed", _printed(v))):
         data[f"{name}_nm"] = np.concatenate([np.zeros((0, 2)), *lines])
