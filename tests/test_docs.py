@@ -12,6 +12,7 @@ import pytest
 from actinic import presets
 from actinic.interfaces.cli import reference
 from actinic.interfaces.cli.app import parse
+from actinic.optics.materials import table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -68,6 +69,22 @@ def test_python_page(api):
 
 def test_masks_page(tmp_path, monkeypatch):
     run(ROOT / "docs" / "masks.md", tmp_path, monkeypatch)
+
+
+def test_vector_page(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "vector.md", tmp_path, monkeypatch)
+    # The average lies between the depths; the swing curve swings.
+    top, bottom = names["resolved"].max(0), names["resolved"].min(0)
+    assert (bottom < names["average"]).all() and (names["average"] < top).all()
+    assert names["swing"].shape == (31,) and names["swing"].max() > 1.02 * names["swing"].min()
+
+
+def test_every_material_is_on_the_vector_page():
+    text = (ROOT / "docs" / "vector.md").read_text().partition("## Optical constants")[2]
+    for row in table():
+        shown = f"{row['n']:g} + {row['k']:g}i" if row["k"] else f"{row['n']:g}"
+        line = next(line for line in text.splitlines() if line.startswith(f"| {row['name']} |"))
+        assert f" {shown} |" in line.replace("1.70 ", "1.7 ").replace("1.80 ", "1.8 ").replace("0.50i", "0.5i")
 
 
 def documented_files() -> set[str]:

@@ -413,6 +413,8 @@ def test_a_film_needs_polarised_light():
         vector_process(None, film())
     with pytest.raises(ValueError, match="a film tells s from p light"):
         image(scanner(None), blocks(), 0.0, film())
+    with pytest.raises(ValueError, match="give the film"):
+        abbe.aerial(scanner("X"), spectrum_of(scanner("X"), blocks()), GRID, depths_nm=[1.0])
 
 
 def test_vector_setups_from_files():

@@ -26,6 +26,8 @@ def aerial(
     samples are the dose at its own depth, or at each of `depths_nm` below the resist's top, (..., depth, ny', nx').
     """
     if depths_nm is not None:
+        if film is None:
+            raise ValueError("depths_nm are depths in a film: give the film")
         stacks = [replace(film, depth_nm=float(depth)) for depth in depths_nm]
         return np.stack([aerial(scanner, spectra, grid, focus_nm, stack) for stack in stacks], -3)
     period = grid.period_nm

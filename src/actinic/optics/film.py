@@ -67,7 +67,8 @@ class FilmStack(eqx.Module):
     """Layers from the resist downwards. `depth_nm` is where the image is taken: below the resist's top, or "average".
 
     The average runs over the whole resist by Gauss-Legendre nodes; `nodes` overrides their number, which is
-    NODES_PER_PERIOD for each period lambda / 2n of the standing wave.
+    NODES_PER_PERIOD for each period lambda / 2n of the standing wave, and must be given for derivatives of an average
+    in the resist's index or thickness.
     """
 
     layers: tuple[Layer, ...]
