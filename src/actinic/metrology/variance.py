@@ -225,7 +225,7 @@ class _Restricted:
             raise NumericalError("the likelihood has no maximum: nothing is repeated within these terms")
         return found.x * self.spread
 
-    def interval(self, best: np.ndarray, chosen: Sequence[int]) -> tuple[float, float]:
+    def interval(self, best: np.ndarray, chosen: Sequence[int] | np.ndarray) -> tuple[float, float]:
         """95 % interval of the root of the sum of the chosen variances, where the profile rises by 3.84."""
         chosen = np.array(chosen)
         middle = float(np.sqrt(np.sum(best[chosen] ** 2)))
@@ -241,11 +241,14 @@ class _Restricted:
             high *= 2
             if high > _MOST * self.spread:
                 raise NumericalError("a component of variance has no upper bound: too few levels")
-        top = optimize.brentq(excess, middle, high, xtol=1e-4 * self.spread) if excess(middle) < 0 else middle
+        top = self._root(excess, middle, high) if excess(middle) < 0 else middle
         least = _LEAST * self.spread
         if middle <= least or excess(least) <= 0:
             return 0.0, top
-        return optimize.brentq(excess, least, middle, xtol=1e-4 * self.spread), top
+        return self._root(excess, least, middle), top
+
+    def _root(self, excess, low: float, high: float) -> float:
+        return float(np.asarray(optimize.brentq(excess, low, high, xtol=1e-4 * self.spread)))
 
     def _descend(self, start: np.ndarray, chosen=(), size: float = 0.0) -> optimize.OptimizeResult:
         """The least deviance, the root of the sum of the chosen variances held at a size; in units of the spread."""
