@@ -39,9 +39,7 @@ def test_published_inclusive_area_and_unprinted_clip(data):
 @pytest.mark.published
 def test_clip_5_in_dialect_n_lacks_one_column(data):
     glp = read_glp(data / "iccad13" / "glp" / "M1_test5.glp")
-    drawn = (
-        coverage(placed(glp, "D").moved(-512 + 547 - 128, -512 + 547 - 128), Grid((2048, 2048), 1.0)) > 0.5
-    )
+    drawn = coverage(placed(glp, "D").moved(-512 + 547 - 128, -512 + 547 - 128), Grid((2048, 2048), 1.0)) > 0.5
     y, x = np.nonzero(drawn != target(glp, "N"))
     assert (set(x), y.min(), y.max()) == ({547}, 898, 983)
 
@@ -65,9 +63,7 @@ def test_placement_of_the_three_dialects(clip):
 
 
 def test_dialect_o_paints_the_closed_polygon(clip):
-    glp = read_glp(
-        clip("RECT N M1 0 0 30 20\nPGON N M1 30 20 30 60 50 60 50 40 80 40 80 20\nRECT N M1 95 0 1 1\n")
-    )
+    glp = read_glp(clip("RECT N M1 0 0 30 20\nPGON N M1 30 20 30 60 50 60 50 40 80 40 80 20\nRECT N M1 95 0 1 1\n"))
     got = target(glp, "O")
     want = np.zeros_like(got)
     x, y = (2048 - 96) // 2, (2048 - 60) // 2
@@ -87,9 +83,7 @@ def test_pixels_are_y_x_and_exact_in_n_and_d(clip):
 
 
 def test_overlaps_count_once_whatever_the_direction(clip):
-    glp = read_glp(
-        clip("PGON N M1 0 0 0 50 50 50 50 0\nPGON N M1 20 20 80 20 80 40 20 40\nRECT N M1 0 0 50 50\n")
-    )
+    glp = read_glp(clip("PGON N M1 0 0 0 50 50 50 50 0\nPGON N M1 20 20 80 20 80 40 20 40\nRECT N M1 0 0 50 50\n"))
     assert placed(glp, "D").area_nm2 == 2500 + 30 * 20
 
 

@@ -395,9 +395,7 @@ def test_boolean_identities_on_manhattan_shapes(seed):
 
     def boxes():
         corners = rng.integers(0, 200, (12, 2))
-        return merged(
-            [SQUARE * int(s) // 2 + c for c, s in zip(corners, rng.integers(1, 3, 12), strict=True)], 1.0
-        )
+        return merged([SQUARE * int(s) // 2 + c for c, s in zip(corners, rng.integers(1, 3, 12), strict=True)], 1.0)
 
     a, b = boxes(), boxes()
     area = {mode: boolean(a, b, mode).area_nm2 for mode in ("and", "or", "xor", "not")}

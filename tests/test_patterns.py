@@ -62,9 +62,7 @@ def test_contacts():
     assert samples[85:115, 185:215].all()
     staggered = coverage(contacts(30, (100, 50), WINDOW, staggered=True), GRID)
     assert np.array_equal(staggered[85:115], samples[85:115])
-    assert np.array_equal(np.roll(staggered, (50, 50), (0, 1)), staggered) and not np.array_equal(
-        staggered, samples
-    )
+    assert np.array_equal(np.roll(staggered, (50, 50), (0, 1)), staggered) and not np.array_equal(staggered, samples)
 
 
 def test_other_database_units():

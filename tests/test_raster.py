@@ -40,15 +40,11 @@ def test_total_to_a_billionth():
     angle = 2 * np.pi * np.arange(64) / 64
     ring = np.rint(1000 + 900 * np.stack([np.cos(angle), np.sin(angle)], axis=1)).astype(np.int64)
     layout = Layout((ring,), 1.0)
-    assert coverage(layout, Grid((2000, 2000), 1.0)).sum(dtype=float) == pytest.approx(
-        layout.area_nm2, rel=1e-9
-    )
+    assert coverage(layout, Grid((2000, 2000), 1.0)).sum(dtype=float) == pytest.approx(layout.area_nm2, rel=1e-9)
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    st.integers(0, 2**32 - 1), st.integers(-300, 300), st.integers(-300, 300), st.sampled_from([7, 16, 33])
-)
+@given(st.integers(0, 2**32 - 1), st.integers(-300, 300), st.integers(-300, 300), st.sampled_from([7, 16, 33]))
 def test_agrees_with_klayout_in_any_window(seed, x0, y0, pitch):
     layout = scribble(seed)
     grid = Grid((21, 30), float(pitch), (float(x0), float(y0)))
@@ -134,12 +130,8 @@ def test_empty_and_half_pixels():
 def test_covers_exactly_nothing_and_all_between_the_edges():
     layout = merged([np.array([[3, 3], [2003, 407], [1999, 1877], [351, 2005]])], 0.7)
     values = coverage(layout, Grid((200, 200), 7.3))
-    inside = np.all(
-        np.stack([np.roll(values > 0.5, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]), axis=0
-    )
-    outside = np.all(
-        np.stack([np.roll(values < 0.5, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]), axis=0
-    )
+    inside = np.all(np.stack([np.roll(values > 0.5, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]), axis=0)
+    outside = np.all(np.stack([np.roll(values < 0.5, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)]), axis=0)
     assert np.all(values[inside] == 1.0) and np.all(values[outside] == 0.0)
 
 
@@ -158,8 +150,6 @@ def test_ten_thousand_edges_on_a_large_grid_are_fast():
 def test_boolean_areas_add_up_in_pixels():
     a, b = scribble(1), scribble(2)
     grid = Grid((60, 80), 8.0)
-    parts = {
-        mode: coverage(boolean(a, b, mode), grid).sum(dtype=float) for mode in ("and", "or", "xor", "not")
-    }
+    parts = {mode: coverage(boolean(a, b, mode), grid).sum(dtype=float) for mode in ("and", "or", "xor", "not")}
     assert parts["or"] == pytest.approx(parts["and"] + parts["xor"], rel=1e-3)
     assert parts["not"] == pytest.approx(coverage(a, grid).sum(dtype=float) - parts["and"], rel=1e-3)

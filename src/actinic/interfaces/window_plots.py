@@ -68,9 +68,8 @@ def window_map(matrices: Sequence[FocusDose], ax: Axes | None = None) -> Axes:
         keys.append(Patch(facecolor=(colour, 0.16), edgecolor=colour, label=name))
     ellipse, rectangle = matrix.largest.values()
     if ellipse and rectangle:
-        size = _size(ellipse)
         outline = {"facecolor": "none", "edgecolor": INK, "zorder": 3}
-        ax.add_patch(Ellipse((ellipse.focus_nm, ellipse.dose), *size, linewidth=1.2, **outline))
+        ax.add_patch(Ellipse((ellipse.focus_nm, ellipse.dose), *_size(ellipse), linewidth=1.2, **outline))
         width, height = _size(rectangle)
         corner = rectangle.focus_nm - width / 2, rectangle.dose - height / 2
         ax.add_patch(Rectangle(corner, width, height, linewidth=0.8, linestyle="--", **outline))
