@@ -274,7 +274,7 @@ WINDOW = (0.0, 0.0, 3400.0, 3400.0)
 
 def test_cuts_in_a_layout_measure_what_lines_do():
     """The same dense lines as polygons in a layout, across either axis, and as points of a contour."""
-    machine = made.machine(Z9=3.0)
+    machine = made.machine(Z9=3.0, focus_offset_nm=120.0)
     drawn = Drawn(layout.lines(170, 340, (-2000.0, -2000.0, 5400.0, 5400.0)), halo_nm=1200.0)
     conditions = [(focus, dose) for focus in (-150.0, 100.0) for dose in (0.96, 1.04)]
     straight = [Measurement("1-D", "line", Lines(170.0, 340.0), 1.0, 1.0, 1.0, f, d) for f, d in conditions]
