@@ -10,7 +10,7 @@ without a film S = 1, D = -1 / (1 + gamma), Z = -1; with one, S is the field of 
 S + D sin^2 and Z sin the lateral and the vertical field of p light. Regular on the axis in both cases.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -39,15 +39,16 @@ def states(points: np.ndarray, polarisation: Polarisation) -> tuple[np.ndarray, 
     return np.concatenate([number[~halved], np.repeat(number[halved], 2)]), np.concatenate([across[~halved], both])
 
 
-def vector_rows(projector: Projector, rows, place, points, polarisation: Polarisation, film: FilmStack | None = None):
+def vector_rows(
+    projector: Projector, rows, directions, points, polarisation: Polarisation, film: FilmStack | None = None
+):
     """Scalar Abbe rows (point, fy, fx), source weights inside -> vector rows (row, fy, fx).
 
-    One row for each depth, state of polarisation and component of the field. `place` is (x, y) in the pupil, 1 at
-    the rim. In a film |E|^2 is weighted so that the rows' intensities add to the dose of `FilmStack.fluence`.
+    One row for each depth, state of polarisation and component of the field. `directions` are (x, y) in the pupil, 1
+    at the rim. In a film |E|^2 is weighted so that the rows' intensities add to the dose of `FilmStack.fluence`.
     """
-    xp = rows.__array_namespace__()
-    x, y = place
-    a, b = (part * (projector.na / projector.immersion_index) for part in place)
+    x, y = directions
+    a, b = (part * (projector.na / projector.immersion_index) for part in directions)
     sine2 = a * a + b * b
     # The lens keeps the energy of a ray whose angle it changes.
     mask_sine = projector.na / projector.reduction
@@ -67,10 +68,29 @@ def vector_rows(projector: Projector, rows, place, points, polarisation: Polaris
             ex, ey = xx * ex + xy * ey, yx * ex + yy * ey
         along = a * ex + b * ey
         lateral, vertical = ((ex, a * along), (ey, b * along)), (along,)
+    pick, place = _passing(rows)
+    lateral, vertical = [(pick(level), pick(turned)) for level, turned in lateral], [pick(risen) for risen in vertical]
     found = []
-    for s, d, z in _factors(projector, film, sine2):
+    for s, d, z in _factors(projector, film, pick(sine2)):
         found += [s * level + d * turned for level, turned in lateral] + [z * risen for risen in vertical]
-    return xp.concatenate(found)
+    return place(found)
+
+
+def _passing(rows) -> tuple[Callable, Callable]:
+    """Leave out the frequencies that do not pass, where films would cost most of their time, and put zeros there again.
+
+    JAX arrays keep their shape.
+    """
+    if not isinstance(rows, np.ndarray):
+        return lambda values: values, rows.__array_namespace__().concatenate
+    lit = np.flatnonzero(rows)
+
+    def place(fields: list[np.ndarray]) -> np.ndarray:
+        whole = np.zeros((len(fields), rows.size), rows.dtype)
+        whole[:, lit] = fields
+        return whole.reshape(-1, *rows.shape[1:])
+
+    return lambda values: values.reshape(-1)[lit], place
 
 
 def _factors(projector: Projector, film: FilmStack | None, sine2) -> Iterator[tuple]:
