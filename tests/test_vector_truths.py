@@ -13,6 +13,7 @@ from actinic.config import build, dump
 from actinic.design import verify
 from actinic.errors import ConfigError
 from actinic.forward import Corner, Process, anchored, distinct_focus, prepare
+from actinic.jobs import load_setup
 from actinic.layout import coverage, lines
 from actinic.mask import AttenuatedPSM, Binary
 from actinic.optics import (
@@ -406,6 +407,26 @@ def test_focus_of_a_film_is_never_mirrored():
     assert distinct_focus(vector_process()) == ((0, 1, 1), [0.0, 50.0])
     assert distinct_focus(vector_process(stack=film())) == ((0, 1, 2), [0.0, -50.0, 50.0])
     assert distinct_focus(vector_process(mask=AttenuatedPSM(0.06, 170.0)))[0] == (0, 1, 2)
+
+
+@pytest.mark.parametrize(("name", "k1"), [("arf-dry", 0.38), ("arf-immersion", 0.35)])
+def test_presets_are_anchored_at_their_best_focus(name, k1):
+    setup = load_setup(name)
+    process, line = setup.process, setup.process.resist.anchor
+    assert process.corners[0].focus_nm == line.focus_nm
+    assert float(line.pitch_nm) / 2 * process.scanner.na_over_lambda == pytest.approx(k1, abs=6e-3)
+    machine, best = process.scanner, float(line.focus_nm)
+    mask = {order: 0.5 * np.sinc(0.5 * order) for order in (-1, 0, 1)}
+    contrast = [
+        abs(np.divide(*beams(machine, float(line.pitch_nm), mask, best + z, process.film)[[1, 0]])) for z in (-6, 0, 6)
+    ]
+    assert max(contrast[0], contrast[2]) < contrast[1]
+    # Falling by no more than a tenth at the corners.
+    away = {abs(float(corner.focus_nm) - best) for corner in process.corners[1:]} - {0.0}
+    edge = abs(np.divide(*beams(machine, float(line.pitch_nm), mask, best + max(away), process.film)[[1, 0]]))
+    assert 0.85 < edge / contrast[1] < 0.99
+    threshold = float(anchored(process).resist.threshold)
+    assert 0.1 < threshold < 0.4
 
 
 def test_a_film_needs_polarised_light():
