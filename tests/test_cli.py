@@ -202,7 +202,8 @@ def test_arguments_arrive(jobs):
     given["progress"]("tile", 1, 2)
 
     jobs.calls.clear()
-    main(["expose", "a.gds", "--corner", "nominal", "--dose", "1.03", "--focus-nm", "-150", "--save", "a.npz"])
+    main(["expose", "a.gds", "--corner", "nominal", "--dose", "1.03", "--focus-nm", "-150", "--save", "a.npz",
+          "--resist", "compact"])  # fmt: skip
     main(["verify", "a.gds", "m.oas", "--mask-layer", "1/0", "--lyrdb", "a.lyrdb"])
     main(["score", "iccad13", "masks", "--dialect", "D"])
     main(["bench", "iccad13", "--dialect", "N", "--setting", "fast", "--out", "masks"])
@@ -228,7 +229,7 @@ def test_arguments_arrive(jobs):
     assert calibrate[1] == (data, Wanted(("a.b,c", "d"), ("c=1:0.1",), ("d=0:2",), True, 0.0), Path("run"))
     assert calibrate[2]["force"] is True and calibrate[2]["command"].startswith("actinic calibrate g.gg")
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
-    assert expose == ("expose", (Work(Path("a.gds")),), nominal)
+    assert expose == ("expose", (Work(Path("a.gds"), resist="compact"),), nominal)
     markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "retarget": None, "hold": False, "force": False}
     assert verify == ("verify", (Work(Path("a.gds")), Path("m.oas")), markers)
     assert score[1] == ("iccad13", Path("masks")) and score[2]["dialect"] == "D"

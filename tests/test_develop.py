@@ -77,6 +77,17 @@ def test_point_source_in_a_constant_rate():
     assert errors[-1] < 0.06 * 0.5 * 70
 
 
+def test_steps_of_unlike_size():
+    dz, dy, dx = 4.0, 8.0, 5.0
+    start = np.full((20, 32), np.inf)
+    start[10, 16] = 0
+    times = arrival(np.full((24, 20, 32), 0.5), (dz, dy, dx), start)
+    z, y, x = np.arange(1, 25) * dz, (np.arange(20) - 10) * dy, (np.arange(32) - 16) * dx
+    distance = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
+    inside = (distance < 70) & (distance > 40)
+    assert (times >= 0.5 * distance - 1e-9).all() and (times / (0.5 * distance))[inside].max() < 1.2
+
+
 def test_curved_paths_where_the_rate_grows_with_depth():
     """In a rate v0 + g z the paths are circles: t = arccosh(1 + g^2 r^2 / (2 v0 v)) / g."""
     v0, g, errors = 1.0, 0.05, []
