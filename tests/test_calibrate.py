@@ -173,6 +173,12 @@ def test_pairs_that_cannot_be_told_apart():
     assert all(abs(s.correlation) > 0.999 for s in found)
 
 
+def test_aperture_and_source_need_more_than_one_pitch():
+    for structures, expected in ((((340, 170),), [(NA, SIGMA)]), (((340, 170), (1000, 200)), [])):
+        one = problem(made.measurements(structures, (-150.0, 0.0, 150.0), (1.0,)), made.machine(), NA, SIGMA)
+        assert [s.names for s in inseparable((NA, SIGMA), correlation(one.derivative(one.start)))] == expected
+
+
 def test_a_pair_is_named_until_a_prior_tells_it_apart(printed):
     measured, start = made.noisy(small(), printed, 0), made.machine(**TRUE)
     found = calibrate(measured, start, [Free(THRESHOLD), Free("dose_scale"), Free("process.corners.0.dose")])
