@@ -65,6 +65,11 @@ def test_python_page(api):
     assert {path.name for path in (folder / "run").iterdir()} == documented_files()
 
 
+def test_metrology_page(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "metrology.md", tmp_path, monkeypatch)
+    assert names["both"].edge.flags == () and names["study"].terms == ("lot", "lot:wafer")
+
+
 def documented_files() -> set[str]:
     """The files of a run folder by the table of docs/ilt.md."""
     text = (ROOT / "docs" / "ilt.md").read_text().partition("## The run folder")[2]

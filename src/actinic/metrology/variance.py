@@ -1,6 +1,6 @@
 """Components of variance of nested and crossed studies, by mean squares and by restricted maximum likelihood."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -176,7 +176,9 @@ def _satterthwaite(parts: np.ndarray, degrees: np.ndarray) -> tuple[float | None
     if not value > 0:
         return None, None
     freedom = value**2 / float(np.sum(parts**2 / degrees))
-    low, high = freedom * value / stats.chi2.ppf([0.975, 0.025], freedom)
+    # With next to no degrees of freedom the lower quantile is 0: no upper bound.
+    with np.errstate(divide="ignore"):
+        low, high = freedom * value / stats.chi2.ppf([0.975, 0.025], freedom)
     return float(low), float(high)
 
 
@@ -227,7 +229,7 @@ class _Restricted:
 
     def interval(self, best: np.ndarray, chosen: Sequence[int]) -> tuple[float, float]:
         """95 % interval of the root of the sum of the chosen variances, where the profile rises by 3.84."""
-        chosen = np.array(chosen)
+        chosen = list(chosen)
         middle = float(np.sqrt(np.sum(best[chosen] ** 2)))
         limit = self.deviance(best)[0] + stats.chi2.ppf(0.95, 1)
 
@@ -241,11 +243,14 @@ class _Restricted:
             high *= 2
             if high > _MOST * self.spread:
                 raise NumericalError("a component of variance has no upper bound: too few levels")
-        top = optimize.brentq(excess, middle, high, xtol=1e-4 * self.spread) if excess(middle) < 0 else middle
+        top = self._root(excess, middle, high) if excess(middle) < 0 else middle
         least = _LEAST * self.spread
         if middle <= least or excess(least) <= 0:
             return 0.0, top
-        return optimize.brentq(excess, least, middle, xtol=1e-4 * self.spread), top
+        return self._root(excess, least, middle), top
+
+    def _root(self, excess: Callable[[float], float], low: float, high: float) -> float:
+        return float(np.asarray(optimize.brentq(excess, low, high, xtol=1e-4 * self.spread)))
 
     def _descend(self, start: np.ndarray, chosen=(), size: float = 0.0) -> optimize.OptimizeResult:
         """The least deviance, the root of the sum of the chosen variances held at a size; in units of the spread."""

@@ -161,7 +161,7 @@ class Record:
         """The covariance matrix of the samples times vectors (sample, vector)."""
         n = self.samples
         around = fft.rfft(np.r_[covariance, 0.0, covariance[:0:-1]])
-        return fft.irfft(around[:, None] * fft.rfft(vectors, 2 * n, axis=0), 2 * n, axis=0)[:n]
+        return np.asarray(fft.irfft(around[:, None] * fft.rfft(vectors, 2 * n, axis=0), 2 * n, axis=0))[:n]
 
     def covariance(self, xi_nm: float, hurst: float) -> np.ndarray:
         """Of the samples by lag (sample,), for a sigma of 1 nm and without noise."""
@@ -178,4 +178,4 @@ class Record:
 
     @cached_property
     def _trend_waves(self) -> np.ndarray:
-        return fft.rfft(self._trend, axis=0)
+        return np.asarray(fft.rfft(self._trend, axis=0))
