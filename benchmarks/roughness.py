@@ -47,7 +47,7 @@ def sampling() -> None:
     """Other lengths, steps and numbers of edges."""
     for length, step, edges, xi in (
         (500, 1.0, 26, 10.0), (1000, 1.0, 26, 10.0), (2000, 1.0, 50, 10.0), (2000, 1.0, 6, 10.0),
-        (2000, 2.0, 26, 10.0), (2000, 5.0, 26, 10.0), (2000, 10.0, 26, 10.0), (400, 1.0, 26, 40.0),
+        (2000, 2.0, 26, 10.0), (2001, 3.0, 26, 10.0), (2000, 5.0, 26, 10.0), (400, 1.0, 26, 40.0),
     ):  # fmt: skip
         report("roughness sampling", **_cell(round(length / step), step, edges, (xi, 0.5, 0.5), FEWER))
 
@@ -138,7 +138,7 @@ def pictures() -> None:
         "picture smoothed, 1 pixel": (sem, 15.0, 1.0),
     }
     for name, (sem, xi, smooth) in (clean | bad).items():
-        trials = 60 if name in clean else 20
+        trials = 40 if name in clean else 10
         found = [_picture(sem, xi, smooth, seed) for seed in range(trials)]
         roughs = [r for _, _, _, r in found]
         sigmas = [r.edge.sigma_nm for r in roughs if r.edge.sigma_nm]

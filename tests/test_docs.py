@@ -87,6 +87,11 @@ def test_every_material_is_on_the_vector_page():
         assert f" {shown} |" in line.replace("1.70 ", "1.7 ").replace("1.80 ", "1.8 ").replace("0.50i", "0.5i")
 
 
+def test_metrology_page(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "metrology.md", tmp_path, monkeypatch)
+    assert names["both"].edge.flags == () and names["study"].terms == ("lot", "lot:wafer")
+
+
 def documented_files() -> set[str]:
     """The files of a run folder by the table of docs/ilt.md."""
     text = (ROOT / "docs" / "ilt.md").read_text().partition("## The run folder")[2]

@@ -144,6 +144,13 @@ def test_a_component_that_is_not_there():
     assert likely.variance == pytest.approx(0, abs=1e-4) and likely.low == 0 and likely.high > 0
 
 
+def test_a_component_that_hardly_is_there_has_no_upper_bound():
+    part, repeat = (index.ravel() for index in np.indices((3, 2)))
+    spread = np.sqrt(0.5) * (1 + 1e-6) * np.array([-1.0, 0.0, 1.0])[part]
+    found = Study(spread + 0.5 * (2 * repeat - 1), {"part": part}, ("part",)).anova()[0]
+    assert found.variance > 0 and found.high is not None and found.high > 1e6 * found.variance
+
+
 def test_gauge_study():
     values, factors = crossed(6)
     study = Study(values, factors, ("part", "operator", "part:operator"))

@@ -1,6 +1,6 @@
 """Components of variance of nested and crossed studies, by mean squares and by restricted maximum likelihood."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -176,7 +176,9 @@ def _satterthwaite(parts: np.ndarray, degrees: np.ndarray) -> tuple[float | None
     if not value > 0:
         return None, None
     freedom = value**2 / float(np.sum(parts**2 / degrees))
-    low, high = freedom * value / stats.chi2.ppf([0.975, 0.025], freedom)
+    # With next to no degrees of freedom the lower quantile is 0: no upper bound.
+    with np.errstate(divide="ignore"):
+        low, high = freedom * value / stats.chi2.ppf([0.975, 0.025], freedom)
     return float(low), float(high)
 
 
@@ -225,9 +227,9 @@ class _Restricted:
             raise NumericalError("the likelihood has no maximum: nothing is repeated within these terms")
         return found.x * self.spread
 
-    def interval(self, best: np.ndarray, chosen: Sequence[int] | np.ndarray) -> tuple[float, float]:
+    def interval(self, best: np.ndarray, chosen: Sequence[int]) -> tuple[float, float]:
         """95 % interval of the root of the sum of the chosen variances, where the profile rises by 3.84."""
-        chosen = np.array(chosen)
+        chosen = list(chosen)
         middle = float(np.sqrt(np.sum(best[chosen] ** 2)))
         limit = self.deviance(best)[0] + stats.chi2.ppf(0.95, 1)
 
@@ -247,7 +249,7 @@ class _Restricted:
             return 0.0, top
         return self._root(excess, least, middle), top
 
-    def _root(self, excess, low: float, high: float) -> float:
+    def _root(self, excess: Callable[[float], float], low: float, high: float) -> float:
         return float(np.asarray(optimize.brentq(excess, low, high, xtol=1e-4 * self.spread)))
 
     def _descend(self, start: np.ndarray, chosen=(), size: float = 0.0) -> optimize.OptimizeResult:

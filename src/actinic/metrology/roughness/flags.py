@@ -15,7 +15,7 @@ ALARM = 5e-4
 _TRENDS = 3  # the highest degree of a drift
 _BANDS = 24
 _LEAST_LENGTH = 10.0  # correlation lengths in a line
-_COARSEST = 1.0  # step over correlation length
+_COARSEST = 0.3  # step over correlation length: beyond, noise and roughness look alike
 _LARGEST_ERROR = 0.12  # standard error of sigma over sigma
 _STUCK = 0.1
 _AROUND = 61  # frequencies with which one that stands out is compared
@@ -58,7 +58,7 @@ def _size(fit: SpectrumFit, record: Record) -> list[Flag]:
     if record.length_nm < _LEAST_LENGTH * xi:
         found.append(Flag("short", f"lines only {record.length_nm / xi:.1f} correlation lengths long; take 10 or more"))
     if record.step_nm > _COARSEST * xi:
-        found.append(Flag("coarse", f"samples {record.step_nm / xi:.1f} correlation lengths apart; take 1 or less"))
+        found.append(Flag("coarse", f"samples {record.step_nm / xi:.1f} correlation lengths apart; take 0.3 or less"))
     error = float(np.sqrt(fit.covariance[0, 0]))
     if fit.at_bound[0] or not error <= _LARGEST_ERROR:
         found.append(

@@ -127,13 +127,15 @@ def _certainty(values: np.ndarray, squares: np.ndarray) -> Callable[[np.ndarray]
 
 
 def _refined(rows: np.ndarray, at: np.ndarray, profile, shift: np.ndarray, weight=np.ones_like) -> np.ndarray:
-    """Gauss-Newton steps of at most half a pixel each."""
+    """Gauss-Newton steps of at most half a pixel each, for the rows that still move."""
+    shift, moving = shift.copy(), np.arange(len(rows))
     for _ in range(_STEPS):
-        values, slope = _seen(profile, at, shift)
+        values, slope = _seen(profile, at, shift[moving])
         pull = weight(values) * slope
-        step = ((values - rows) * pull).sum(axis=1) / np.maximum((slope * pull).sum(axis=1), 1e-300)
-        shift = shift + np.clip(step, -0.5, 0.5)
-        if np.abs(step).max() < _CLOSE:
+        step = ((values - rows[moving]) * pull).sum(axis=1) / np.maximum((slope * pull).sum(axis=1), 1e-300)
+        shift[moving] += np.clip(step, -0.5, 0.5)
+        moving = moving[np.abs(step) >= _CLOSE]
+        if not moving.size:
             break
     return shift
 
