@@ -182,7 +182,7 @@ def test_row_28_swing_amplitude(wavelength, formula, exact):
 @pytest.mark.parametrize(("sine", "period"), [(0.0, 56.873), (1.35, 93.577)])
 def test_row_29_standing_wave_period(sine, period):
     film = stack(layer(600.0, 1.70), on=0.883 + 2.778j)
-    depth = np.linspace(0, 600, 2401)
+    depth = np.linspace(0, 600, 601)
     assert ARF / (2 * np.sqrt(1.70**2 - sine**2)) == pytest.approx(period, abs=1e-3)
     for wave in "sp":
         dose = np.array([film.fluence(ARF, WATER, np.float64(sine), wave, d) for d in depth])
@@ -229,23 +229,22 @@ def test_gradients_of_films():
         (fields,) = film.fields(*lens, kind(sine) ** 2, [kind(33.0)])
         return (reflected + sum(abs(f) ** 2 for f in fields)).sum()
 
-    for where in (
-        lambda f: f.layers[0].n,
-        lambda f: f.layers[1].k,
-        lambda f: f.layers[0].thickness_nm,
-        lambda f: f.substrate.n,
-    ):
-        step = 1e-5
-        up, down = (value(eqx.tree_at(where, film, where(film) + s), np.float64) for s in (step, -step))
-        single = jax.tree.map(lambda v: jnp.asarray(v, jnp.float32), film)
+    def leaves(film):
+        resist, barc = film.layers
+        return [resist.n, barc.k, resist.thickness_nm, film.substrate.n]
 
-        def as_jax(v):
-            return jnp.asarray(v, jnp.float32)
+    def moved(film, by):
+        return eqx.tree_at(leaves, film, [leaf + step for leaf, step in zip(leaves(film), by, strict=True)])
 
-        def of(x, where=where, single=single):
-            return value(eqx.tree_at(where, single, x), as_jax)
+    def as_jax(v):
+        return jnp.asarray(v, jnp.float32)
 
-        assert float(jax.grad(of)(where(single))) == pytest.approx((up - down) / (2 * step), rel=2e-3)
+    single = jax.tree.map(as_jax, film)
+    exact = jax.jit(jax.grad(lambda by: value(moved(single, by), as_jax)))(jnp.zeros(4, jnp.float32))
+    for place in range(4):
+        step = 1e-5 * np.eye(4)[place]
+        up, down = (value(moved(film, s), np.float64) for s in (step, -step))
+        assert float(exact[place]) == pytest.approx((up - down) / 2e-5, rel=2e-3)
 
 
 def test_films_from_files():
