@@ -107,7 +107,12 @@ class Imaging(eqx.Module):
         resist, period, focus = self.process.resist, self.grid.period_nm, np.array(self.focus_of)
         if resist.linear:
             return self.dose[:, None, None] * jnp.stack([resist.latent(image, period) for image in aerial])[focus]
-        return jnp.stack([resist.latent(d * aerial[f], period) for d, f in zip(self.dose, self.focus_of, strict=True)])
+        return self._printed_into(aerial[focus], self.dose)
+
+    def _printed_into(self, images, dose):
+        """Latent samples of images (n, y, x) at their own doses (n,), one after the other, compiled once."""
+        resist, period = self.process.resist, self.grid.period_nm
+        return jax.lax.map(lambda exposed: resist.latent(exposed[1] * exposed[0], period), (images, dose))
 
     def latent(self, covered, rest=None):
         """Coverage [y, x] -> what the resist sees at every corner, samples (corner, y, x)."""
@@ -116,22 +121,20 @@ class Imaging(eqx.Module):
     def envelope(self, covered, rest=None):
         """What the resist sees nominally, and its least and most over the corners, on the pixels.
 
-        Coverage [y, x] -> nominal samples, and nominal, lowest and highest pixels [y, x]. More light never makes
-        less of a latent image, so of a focus only the extreme doses count.
+        Coverage [y, x] -> nominal samples, and nominal, lowest and highest pixels [y, x]. More light makes more of
+        a latent image (of a compact one as long as its terms are small), so of a focus the extreme doses count.
         """
-        resist, period, aerial = self.process.resist, self.grid.period_nm, self.aerial(covered, rest)
-        doses = self.dose_range()
+        resist, aerial, first = self.process.resist, self.aerial(covered, rest), self.focus_of[0]
+        lowest, highest = self.dose_range()
         if resist.linear:
-            samples = jnp.stack([resist.latent(image, period) for image in aerial])
-            images, first = self.pixels(samples), self.focus_of[0]
-            low, high = (dose[:, None, None] * images for dose in doses)
+            samples = jnp.stack([resist.latent(image, self.grid.period_nm) for image in aerial])
+            images = self.pixels(samples)
+            low, high = (dose[:, None, None] * images for dose in (lowest, highest))
             return self.dose[0] * samples[first], self.dose[0] * images[first], low.min(0), high.max(0)
-        nominal = resist.latent(self.dose[0] * aerial[self.focus_of[0]], period)
-        low, high = (
-            self.pixels(jnp.stack([resist.latent(d * image, period) for d, image in zip(dose, aerial, strict=True)]))
-            for dose in doses
-        )
-        return nominal, self.pixels(nominal), low.min(0), high.max(0)
+        images = jnp.concatenate([aerial[first][None], aerial, aerial])
+        samples = self._printed_into(images, jnp.concatenate([self.dose[:1], lowest, highest]))
+        nominal, low, high = jnp.split(self.pixels(samples), [1, 1 + len(aerial)])
+        return samples[0], nominal[0], low.min(0), high.max(0)
 
     def dose_range(self):
         """Lowest and highest dose factor over the corners of each focus, (focus,) each."""
