@@ -9,10 +9,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import jax
 import pytest
 from beartype import BeartypeConf, beartype
+from hypothesis import settings
 from jaxtyping import AbstractArray, install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# No test is about time, and the same commit gives the same result.
+settings.register_profile("actinic", deadline=None, derandomize=True)
+settings.load_profile("actinic")
 
 
 def shapes_checked(function):
