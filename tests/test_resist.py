@@ -369,6 +369,7 @@ def test_verification_sees_the_dose(krf):
     np.testing.assert_array_equal(both.outer, alone.inner)
 
 
+@pytest.mark.slow
 def test_correction_descends_through_the_chemistry(krf):
     process = with_resist(krf, "chemistry")
     process = replace(
