@@ -50,7 +50,7 @@ def goal(sharp=False, rest=False):
         for n, extent, at in zip(image.shape, GRID.period_nm, (y, x), strict=True)
     )
     made = ilt.Goal(image, target, jnp.ones(GRID.shape, bool), sites, None, stage, recipe)
-    return replace(made, rest=image.tail_image(ilt.opened(smooth(9), made))) if rest else made
+    return replace(made, rest=image.tail_image(ilt.covered(smooth(9), made))) if rest else made
 
 
 def dot_test(function, at, seed=1):

@@ -300,4 +300,4 @@ def test_correct_aims_for_the_pattern_after_development(etch_run, tmp_path):
     assert said("verify", mask, *given)["mean_abs_epe_nm"] == pytest.approx(found["mean_abs_epe_nm"], abs=1e-9)
     # Against the drawn lines the print is 8 nm too wide on every side.
     assert said("verify", mask)["mean_epe_nm"] == pytest.approx(found["mean_epe_nm"] + 8.0, abs=1e-3)
-    assert read_layout(mask, (1, 0)).dbu_nm == 1.0
+    assert read_layout(mask, (1, 0)).dbu_nm == 0.25  # the mask shop's grid

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actinic.scale import split, spread, stitch
+from actinic.scale import pool, split, stitch
 
 SIZES = st.floats(100, 30_000)
 
@@ -66,9 +66,11 @@ def _fail(x):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_order_and_errors_come_back(workers):
-    assert list(spread(_square, range(5), workers)) == [0, 1, 4, 9, 16]
-    with pytest.raises(ValueError, match="task 0"):
-        list(spread(_fail, range(3), workers))
+    with pool(workers) as spread:
+        assert list(spread(_square, range(5))) == [0, 1, 4, 9, 16]
+        assert list(spread(_square, range(2))) == [0, 1]
+    with pytest.raises(ValueError, match="task 0"), pool(workers) as spread:
+        list(spread(_fail, range(3)))
 
 
 def test_cores_laid_in_their_places_are_the_window():
@@ -79,3 +81,16 @@ def test_cores_laid_in_their_places_are_the_window():
         rows, columns = tiling.place(number)
         assert (columns.start * 10.0, rows.start * 10.0) == tile.core_nm[:2]
     assert (laid == 1).all() and laid.shape == (tiling.count[0] * tiling.core_px[0], 72)
+
+
+def test_tiles_reach_into_the_whole_and_keep_their_place_on_coarser_pixels():
+    tiling = split((0.0, 0.0, 700.0, 300.0), 10.0, 250.0, 60.0, 2)
+    coarse = tiling.with_pixel(20.0)
+    for one in (tiling, coarse):
+        x, y = np.meshgrid(one.whole.x_nm, one.whole.y_nm)
+        for number, tile in enumerate(one.tiles):
+            np.testing.assert_allclose(x[one.reach(number)][0], tile.grid.x_nm)
+            np.testing.assert_allclose(y[one.reach(number)][:, 0], tile.grid.y_nm)
+    assert [tile.core_nm for tile in coarse.tiles] == [tile.core_nm for tile in tiling.tiles]
+    with pytest.raises(ValueError, match="do not divide"):
+        tiling.with_pixel(70.0)

@@ -4,33 +4,46 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ..config import build, dump
 from ..errors import ConfigError
-from ..forward import Imaging, anchored, prepare
+from ..forward import Imaging, anchored, distinct_focus, prepare
 from ..layout import Layout, clipped, coverage, sized, snapped
-from ..mask import FINE_NM, AlternatingPSM
-from ..metrology import gauges
-from ..scale import Tile, Tiling, split, stitch
+from ..mask import FINE_NM, AlternatingPSM, transmitted
+from ..metrology import Gauges, gauges
+from ..optics import Points, abbe, band
+from ..scale import Tiling, split, stitch
 from ..timing import Clock, Cost
-from ..types import Grid
-from .ilt import solve
+from ..types import Grid, double
+from .ilt import Goal, Stage, at_stage, begin, block_mean, descend, first_goal, level_set, opened, refined
+from .images import scanner_of
 from .setup import Setup
 from .trace import trace
 from .verify import corner_distance_nm
 
 # Neighbouring tiles pass into each other over this length on both sides of a seam.
 BLEND_NM = 200.0
+# Spacing of the source points, in sigma, for the image of the whole window.
+WHOLE_SPACING = 1 / 30
 
 
 @dataclass(frozen=True)
 class TileTask:
-    """One tile to solve: plain data, so that it can travel to another process and be hashed."""
+    """One tile on its way down a stage: plain data, so that it can travel to another process and be hashed."""
 
     setup: dict
-    tile: Tile
-    layout: Layout  # clipped to the tile
+    stage: int
+    grid: Grid  # the last stage's pixels
+    wanted: np.ndarray  # area fraction [y, x] on them
+    sites_nm: np.ndarray  # (n, 2) on edges, from the tile's corner
+    room: int  # most sites that a tile has
+    theta: np.ndarray  # [y, x] on the stage's pixels
+    memory: object  # the method's, its arrays [y, x] cut to the tile
+    around: np.ndarray  # the whole mask's image at the tile's samples (focus, y, x)
 
 
 @dataclass(frozen=True)
@@ -59,42 +72,145 @@ def correct(
 ) -> Corrected:
     """Correct a window of a layout, which must reach the tiles' halo beyond it.
 
+    Tiles go down together: for `recipe.refresh` steps each on its own with its leading systems, then their masks
+    pass into each other and the image of the whole mask, by Abbe, tells each what its leading systems leave out and
+    what lies beyond its halo. So a window comes out alike in one piece and in many.
+
     `spread(function, tasks)` maps over the tiles in order (`map`, or one of `scale`).
     """
     if isinstance(setup.process.mask, AlternatingPSM):
         raise ConfigError("correct finds one layer of polygons: take a binary or an attenuated mask, not altpsm")
     setup = replace(setup, process=anchored(setup.process))
-    tiling = tiling_of(setup, window_nm)
-    data, tiles = dump(setup), tiling.tiles
-    tasks = [TileTask(data, tile, clipped(layout, tile.grid.window_nm)) for tile in tiles]
-    fields, costs = [], []
-    progress("tiles", 0, len(tiles))
-    for field, cost in spread(solve_tile, tasks):
-        fields.append(field)
-        costs.append(cost)
-        progress("tiles", len(fields), len(tiles))
-    whole = stitch(tiling, fields, round(BLEND_NM / tiling.pixel_nm))
+    recipe, finest = setup.recipe, tiling_of(setup, window_nm)
+    data, whole = dump(setup), finest.whole
+    wanted = coverage(clipped(layout, whole.window_nm), whole)
+    found = gauges(layout, whole.window_nm, recipe.edge_step_nm, corner_nm=corner_distance_nm(setup.process))
+    sites = [_sites(found, tile.grid) for tile in finest.tiles]
+    room = max(map(len, sites))
+    rounds = sum(-(-stage.steps // recipe.refresh) for stage in recipe.stages)
+    costs, theta = [], None
+    progress("tiles", 0, rounds * len(sites))
+    for number, stage in enumerate(recipe.stages):
+        tiling = finest.with_pixel(stage.pixel_nm)
+        target = block_mean(wanted, tiling.whole)
+        theta = begin(recipe, target) if theta is None else np.asarray(refined(theta, tiling.whole))
+        memory = None
+        for _ in range(0, stage.steps, recipe.refresh):
+            image = _whole_image(setup, stage, theta, tiling.whole)
+            tasks = [
+                TileTask(
+                    data,
+                    number,
+                    tile.grid,
+                    wanted[finest.reach(n)],
+                    sites[n],
+                    room,
+                    theta[tiling.reach(n)],
+                    _cut(memory, tiling, n),
+                    _seen_by(image, tiling.whole, tile.grid, setup),
+                )
+                for n, tile in enumerate(finest.tiles)
+            ]
+            moved = []
+            for result, cost in spread(advance, tasks):
+                moved.append(result)
+                costs.append(cost)
+                progress("tiles", len(costs), rounds * len(sites))
+            theta, memory = _joined(moved, tiling)
+    whole_field = np.asarray(level_set(jnp.asarray(theta), recipe, tiling.whole))
     limits, bias = setup.limits, setup.process.mask.bias_nm
     dbu_nm = min(layout.dbu_nm, limits.grid_nm)  # a mask may be written on a finer grid than the layout
     # What was found is the transmitting mask; what is handed out is drawn, before the mask shop's bias.
     unit, step = (FINE_NM, FINE_NM) if bias else (dbu_nm, limits.grid_nm)
-    mask = trace(whole, tiling.whole, unit, mask_grid_nm=step, min_area_nm2=limits.area_nm2)
+    mask = trace(whole_field, tiling.whole, unit, mask_grid_nm=step, min_area_nm2=limits.area_nm2)
     if bias:
         mask = snapped(sized(mask, -bias), limits.grid_nm, dbu_nm)
     total = Cost(*(sum(getattr(c, name) for c in costs) for name in ("cpu_s", "wall_s", "compile_s")))
-    return Corrected(mask, whole, tiling, total)
+    return Corrected(mask, whole_field, tiling, total)
 
 
-def solve_tile(task: TileTask) -> tuple[np.ndarray, Cost]:
-    """The level set [y, x] of one tile, and what it cost."""
+def advance(task: TileTask) -> tuple[tuple[np.ndarray, object], Cost]:
+    """Theta [y, x] of one tile and the method's memory after one refresh, and what it cost."""
     clock = Clock()
-    grid = task.tile.grid
     # Every tile is solved in the same frame: a grid's origin is part of what a compilation depends on.
-    imaging, setup = _prepared(_Hashed(task.setup), grid.shape, grid.pitch_nm)
-    found = gauges(task.layout, grid.window_nm, setup.recipe.edge_step_nm, corner_nm=corner_distance_nm(setup.process))
-    sites = np.stack([found.x_nm, found.y_nm], 1) - np.array(grid.origin_nm)
-    field, _ = solve(imaging, coverage(task.layout, grid), sites, setup.recipe)
-    return field, clock.cost()
+    imaging, setup = _prepared(_Hashed(task.setup), task.grid.shape, task.grid.pitch_nm)
+    free = np.ones(task.grid.shape, bool)
+    goal = at_stage(
+        first_goal(imaging, task.wanted, task.sites_nm, setup.recipe, free, task.room), task.stage, task.wanted
+    )
+    theta = jnp.asarray(task.theta)
+    goal = replace(goal, rest=_rest(theta, goal, jnp.asarray(task.around), jnp.asarray(_taper(imaging, setup))))
+    outcome = descend(theta, goal, task.stage, jax.tree.map(jnp.asarray, task.memory))
+    return jax.tree.map(np.asarray, (outcome.value, outcome.state)), clock.cost()
+
+
+def _sites(found: Gauges, grid: Grid) -> np.ndarray:
+    """Gauges (n, 2) on a tile, from its corner."""
+    x0, y0, x1, y1 = grid.window_nm
+    here = (found.x_nm > x0) & (found.x_nm < x1) & (found.y_nm > y0) & (found.y_nm < y1)
+    return np.stack([found.x_nm[here] - x0, found.y_nm[here] - y0], 1)
+
+
+def _whole_image(setup: Setup, stage: Stage, theta: np.ndarray, grid: Grid) -> np.ndarray:
+    """Intensity of the whole mask at dose 1, samples (focus, y, x), by Abbe."""
+    process, scanner = setup.process, scanner_of(setup.process)
+    _, focuses = distinct_focus(process)
+    alike = (1 / (WHOLE_SPACING * scanner.na_over_lambda),) * 2
+    machine = replace(scanner, source=Points(*scanner.source_points(alike)))
+    orders = scanner.orders(grid.period_nm, machine.source.sigma)
+    covered = np.asarray(opened(jnp.asarray(theta), setup.recipe, stage, grid))
+    spectrum = transmitted(double(process.mask), band.mask_spectrum(covered.astype(float), orders)[None])
+    return np.stack([abbe.aerial(machine, spectrum, grid, focus, process.film) for focus in focuses])
+
+
+def _seen_by(image: np.ndarray, whole: Grid, tile: Grid, setup: Setup) -> np.ndarray:
+    """The whole image at the samples of a tile, float32."""
+    shape = band.image_shape(tile.period_nm, scanner_of(setup.process).na_over_lambda)
+    rows, columns = (
+        band.interpolation(
+            image.shape[axis + 1],
+            (
+                tile.origin_nm[1 - axis]
+                - whole.origin_nm[1 - axis]
+                + np.arange(shape[axis]) * tile.period_nm[axis] / shape[axis]
+            )
+            / whole.period_nm[axis],
+        )
+        for axis in (0, 1)
+    )
+    return (rows @ image @ columns.T).astype(np.float32)
+
+
+def _taper(imaging: Imaging, setup: Setup) -> np.ndarray:
+    """How far the whole image counts at a tile's samples: fully in the core and near it, not at its rim.
+
+    A tile is periodic and the whole image cut to it is not, so at the rim its samples stand for nothing.
+    """
+    sides = []
+    for n, extent in zip(imaging.shape, imaging.grid.period_nm, strict=True):
+        at = np.arange(n) * extent / n
+        inside = np.clip(np.minimum(at, extent - at) / (2 / 3 * setup.tiles.halo_nm), 0, 1)
+        sides.append(inside**2 * (3 - 2 * inside))
+    return np.outer(*sides).astype(np.float32)
+
+
+@eqx.filter_jit
+def _rest(theta, goal: Goal, around, taper):
+    covered = opened(theta, goal.recipe, goal.stage, goal.imaging.grid)
+    tail = goal.imaging.tail_image(covered)
+    return tail + taper[None] * (around - goal.imaging.aerial(covered, tail))
+
+
+def _cut(memory, tiling: Tiling, number: int):
+    """A method's memory with its arrays over the whole cut to a tile."""
+    shape = tiling.whole.shape
+    return jax.tree.map(lambda a: a[tiling.reach(number)] if np.shape(a) == shape else a, memory)
+
+
+def _joined(moved: list, tiling: Tiling):
+    """Theta and the method's memory over the whole, from those of the tiles."""
+    shape, blend = tiling.tiles[0].grid.shape, round(BLEND_NM / tiling.pixel_nm)
+    return jax.tree.map(lambda *a: stitch(tiling, a, blend) if np.shape(a[0]) == shape else a[0], *moved)
 
 
 class _Hashed(dict):

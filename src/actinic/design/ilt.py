@@ -80,30 +80,34 @@ class Goal(eqx.Module):
     recipe: Recipe
 
 
-def level_set(theta, goal: Goal):
+def level_set(theta, recipe: Recipe, grid: Grid):
     """The field [y, x] whose positive part is the mask: theta blurred, so that contours are smooth."""
-    blur = goal.recipe.blur_nm
-    return band.blurred(theta, goal.imaging.grid.period_nm, blur) if blur else theta
+    return band.blurred(theta, grid.period_nm, recipe.blur_nm) if recipe.blur_nm else theta
 
 
-def opened(theta, goal: Goal):
+def opened(theta, recipe: Recipe, stage: Stage, grid: Grid):
     """Coverage [y, x] of the mask that theta stands for."""
-    field = level_set(theta, goal)
-    if not goal.stage.sharp:
-        return jnp.where(goal.free, jax.nn.sigmoid(goal.stage.mask_steepness * field), 0.0)
+    field = level_set(theta, recipe, grid)
+    if not stage.sharp:
+        return jax.nn.sigmoid(stage.mask_steepness * field)
     # Distance to the contour in pixels, then the share of the pixel behind it: a ramp of two pixels, whose
     # samples keep an edge's position exactly wherever it cuts them.
     padded = jnp.pad(field, 1, mode="edge")
     slope2 = (padded[2:, 1:-1] - padded[:-2, 1:-1]) ** 2 + (padded[1:-1, 2:] - padded[1:-1, :-2]) ** 2
     away = jnp.clip(2 * field / jnp.sqrt(slope2 + 1e-4), -1, 1)
-    return jnp.where(goal.free, 0.5 + away - 0.5 * away * jnp.abs(away), 0.0)
+    return 0.5 + away - 0.5 * away * jnp.abs(away)
+
+
+def covered(theta, goal: Goal):
+    """Coverage [y, x] of the mask that theta stands for, where it may open."""
+    return jnp.where(goal.free, opened(theta, goal.recipe, goal.stage, goal.imaging.grid), 0.0)
 
 
 def loss(theta, goal: Goal):
     """Weighted wrong area in nm^2 (see Recipe)."""
     imaging, recipe = goal.imaging, goal.recipe
     threshold, pixel = imaging.process.resist.threshold, imaging.grid.pitch_nm
-    samples, nominal, low, high = imaging.envelope(opened(theta, goal), goal.rest)
+    samples, nominal, low, high = imaging.envelope(covered(theta, goal), goal.rest)
     sign = goal.stage.print_steepness * (1 if imaging.process.printed_above else -1)
     nominal, high, low = (jax.nn.sigmoid(sign * (image - threshold)) for image in (nominal, high, low))
     missed = jnp.sum((nominal - goal.target) ** 2)
@@ -134,26 +138,55 @@ def solve(
     goal = first_goal(imaging, target, sites_nm, recipe, free)
     for number, stage in enumerate(recipe.stages):
         grid = fine.with_pitch(stage.pixel_nm)
-        wanted = jnp.asarray(block_mean(target, grid), jnp.float32)
-        theta = recipe.background + (1 - recipe.background) * wanted if theta is None else _refined(theta, grid)
-        may_open = jnp.asarray(block_mean(free, grid) == 1)
-        goal = replace(goal, imaging=replace(imaging, grid=grid), target=wanted, free=may_open, stage=stage)
-        method, state = Adam(stage.step, recipe.floor), None
+        goal = at_stage(goal, number, target, free)
+        theta = begin(recipe, goal.target) if theta is None else refined(theta, grid)
+        state = None
         for _ in range(0, stage.steps, recipe.refresh):
             goal = replace(goal, rest=_rest(theta, goal))
-            outcome = minimise(loss, theta, goal, method=method, steps=recipe.refresh, state=state)
-            if outcome.result is Result.NOT_FINITE:
-                raise NumericalError(f"ILT stage {number + 1}: {outcome.result.value}; lower its step")
+            outcome = descend(theta, goal, number, state)
             theta, state = outcome.value, outcome.state
         progress(number, outcome)
-    return np.asarray(level_set(theta, goal)), goal.imaging
+    return np.asarray(level_set(theta, recipe, goal.imaging.grid)), goal.imaging
 
 
-def first_goal(imaging: Imaging, target: np.ndarray, sites_nm: np.ndarray, recipe: Recipe, free: np.ndarray) -> Goal:
-    """What the first stage would start from, were its pixels those of the imaging's grid."""
+def begin(recipe: Recipe, wanted):
+    """Where theta [y, x] starts, from the wanted area fraction on the first stage's pixels."""
+    return recipe.background + (1 - recipe.background) * wanted
+
+
+def refined(theta, grid: Grid):
+    """Theta [y, x] on the pixels of the next stage."""
+    return theta if theta.shape == grid.shape else jax.image.resize(theta, grid.shape, "cubic")
+
+
+def at_stage(goal: Goal, number: int, target: np.ndarray, free: np.ndarray | None = None) -> Goal:
+    """The goal on a stage's pixels; `target` and `free` are on the finest ones."""
+    stage = goal.recipe.stages[number]
+    grid = goal.imaging.grid.with_pitch(stage.pixel_nm)
+    wanted = jnp.asarray(block_mean(target, grid), jnp.float32)
+    may_open = jnp.ones(grid.shape, bool) if free is None else jnp.asarray(block_mean(free, grid) == 1)
+    return replace(goal, imaging=replace(goal.imaging, grid=grid), target=wanted, free=may_open, stage=stage)
+
+
+def descend(theta, goal: Goal, number: int, state=None) -> Outcome:
+    """Go down for as many steps as the deferred image `goal.rest` holds; NumericalError when that diverges."""
+    method = Adam(goal.stage.step, goal.recipe.floor)
+    outcome = minimise(loss, theta, goal, method=method, steps=goal.recipe.refresh, state=state)
+    if outcome.result is Result.NOT_FINITE:
+        raise NumericalError(f"ILT stage {number + 1}: {outcome.result.value}; lower its step")
+    return outcome
+
+
+def first_goal(
+    imaging: Imaging, target: np.ndarray, sites_nm: np.ndarray, recipe: Recipe, free: np.ndarray, room: int = 0
+) -> Goal:
+    """What the first stage would start from, were its pixels those of the imaging's grid.
+
+    Room for at least so many sites is made, so that one compilation serves many tiles.
+    """
     fine = imaging.grid
-    # Rows of zeros fill the sites up to a round number: no gradient, and one compilation serves many tiles.
-    spare = -len(sites_nm) % SITES_PER_BATCH
+    # Rows of zeros fill the sites up to a round number: no gradient.
+    spare = -len(sites_nm) % SITES_PER_BATCH if room < len(sites_nm) else room - len(sites_nm)
     rows, columns = imaging.process.resist.shape(imaging.shape, fine.period_nm)
     sites = tuple(
         jnp.asarray(np.pad(band.interpolation(n, at), ((0, spare), (0, 0))), jnp.float32)
@@ -169,14 +202,10 @@ def first_goal(imaging: Imaging, target: np.ndarray, sites_nm: np.ndarray, recip
 
 @eqx.filter_jit
 def _rest(theta, goal: Goal):
-    return goal.imaging.tail_image(opened(theta, goal))
+    return goal.imaging.tail_image(covered(theta, goal))
 
 
 def block_mean(values: np.ndarray, grid: Grid) -> np.ndarray:
     """Samples [y, x] averaged onto the coarser pixels of a grid of the same tile."""
     ny, nx = grid.shape
     return values.reshape(ny, values.shape[0] // ny, nx, values.shape[1] // nx).mean((1, 3))
-
-
-def _refined(theta, grid: Grid):
-    return theta if theta.shape == grid.shape else jax.image.resize(theta, grid.shape, "cubic")

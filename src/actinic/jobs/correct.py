@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -68,9 +67,10 @@ def correct(
     aim = None if table is None else design.retarget(layout, table)
     tiles = len(design.tiling_of(setup, window).tiles)
     workers = workers or min(os.cpu_count() or 1, tiles)
-    spread = partial(scale.spread, workers=workers)
-    found = design.correct(layout if aim is None else aim.target, window, setup, spread, progress)
-    corrected = found.mask if aim is None else snapped(found.mask, setup.limits.grid_nm, layout.dbu_nm)
+    with scale.pool(min(workers, tiles)) as spread:
+        found = design.correct(layout if aim is None else aim.target, window, setup, spread, progress)
+    grid_nm = setup.limits.grid_nm
+    corrected = found.mask if aim is None else snapped(found.mask, grid_nm, min(grid_nm, layout.dbu_nm))
     with run_folder(Path(out), force) as folder:
         mask_file = folder / "mask.oas"
         inside = clipped(corrected, window)

@@ -1,6 +1,6 @@
 """Work cut into tiles and spread over processes."""
 
-from .pool import spread as spread
+from .pool import pool as pool
 from .tiles import Tile as Tile
 from .tiles import Tiling as Tiling
 from .tiles import split as split

@@ -20,32 +20,30 @@ SINGLE = {
 }
 
 
-def spread(function: Callable[[Task], Result], tasks: Iterable[Task], workers: int = 1) -> Iterator[Result]:
-    """Results of a function over tasks, in order, as they come.
+@contextlib.contextmanager
+def pool(workers: int = 1) -> Iterator[Callable[[Callable[[Task], Result], Iterable[Task]], Iterator[Result]]]:
+    """A `map` for the block: results of a function over tasks, in order, as they come.
 
     With one worker it runs here. With more, the processes are spawned (forking after JAX has started its
     threads can hang), so function, tasks and results must be picklable, and an exception of a task is raised
-    here. Processes end with the iterator.
+    here. They live as long as the block, so what they have compiled serves every map in it.
     """
-    tasks = list(tasks)
-    workers = min(workers, len(tasks))
     if workers <= 1:
-        yield from map(function, tasks)
+        yield map
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_deaf)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_deaf)
     try:
         with _environment(SINGLE):
-            results = pool.map(function, tasks)
-        yield from results
-        pool.shutdown()  # waits, so that what the workers spent can be counted
+            yield executor.map
+        executor.shutdown()  # waits, so that what the workers spent can be counted
     except BaseException:
         # Nobody waits for what the others still compute. (Python 3.14 has a public way to do this.)
-        for process in list((pool._processes or {}).values()):
+        for process in list((executor._processes or {}).values()):
             process.terminate()
         raise
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Tiles: a window cut into equal pieces with a halo, and their fields stitched without seams. Pure geometry."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,6 +50,21 @@ class Tiling:
         (cy, cx), (row, column) = self.core_px, divmod(number, self.count[1])
         return np.s_[row * cy : (row + 1) * cy, column * cx : (column + 1) * cx]
 
+    def reach(self, number: int) -> tuple[slice, slice]:
+        """Where a tile, core and halo, counted as in `tiles`, lies in an array on `whole`."""
+        (cy, cx), (row, column) = self.core_px, divmod(number, self.count[1])
+        more = 2 * self.halo_px
+        return np.s_[row * cy : (row + 1) * cy + more, column * cx : (column + 1) * cx + more]
+
+    def with_pixel(self, pixel_nm: float) -> "Tiling":
+        """The same tiles on coarser pixels, which must divide them."""
+        ratio = round(pixel_nm / self.pixel_nm)
+        sizes = (*self.core_px, self.halo_px)
+        if abs(ratio * self.pixel_nm - pixel_nm) > 1e-6 * pixel_nm or any(n % ratio for n in sizes):
+            raise ValueError(f"pixels of {pixel_nm} nm do not divide tiles of {sizes} pixels of {self.pixel_nm} nm")
+        cy, cx, halo = (n // ratio for n in sizes)
+        return replace(self, pixel_nm=float(pixel_nm), core_px=(cy, cx), halo_px=halo)
+
     @property
     def whole(self) -> Grid:
         """The grid of all cores together with one halo around."""
@@ -91,8 +106,7 @@ def stitch(tiling: Tiling, fields: Iterable[np.ndarray], blend_px: int) -> np.nd
         wy = _fade(tiling.core_px[0], tiling.halo_px, reach, row > 0, row < rows - 1)
         wx = _fade(tiling.core_px[1], tiling.halo_px, reach, column > 0, column < columns - 1)
         share = wy[:, None] * wx[None, :]
-        y, x = row * tiling.core_px[0], column * tiling.core_px[1]
-        place = np.s_[y : y + field.shape[0], x : x + field.shape[1]]
+        place = tiling.reach(number)
         total[place] += share * field
         weight[place] += share
     return total / weight
