@@ -7,6 +7,7 @@ seeds; the clock then runs on that many kernels, float32, from the mask's coeffi
 from common import cpu_seconds, many, report  # noqa: I001 sets the environment before JAX starts
 
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,7 @@ from actinic.optics import (
 )
 from actinic.types import Grid
 
-BOUND, SEEDS, TIMES = 3e-3, range(5), 500
+BOUND, SEEDS, TIMES, ROUNDS = 3e-3, range(5), 200, 25
 GRID = Grid((256, 256), 4.0)
 SOURCES = {
     "conventional .7": Conventional(0.7),
@@ -35,6 +36,8 @@ SOURCES = {
     "quasar .7-.95": Quasar(0.7, 0.95),
 }
 FILM = FilmStack((Layer(100.0, material="resist"), Layer(40.0, material="BARC")), Substrate(material="Si"))
+
+CASES = ((None, None), ("TE", None), ("unpolarised", None), ("TE", FILM), ("unpolarised", FILM))  # the scalar first
 
 
 def masks() -> list[np.ndarray]:
@@ -58,17 +61,24 @@ def image(kernels, spectrum):
     return band.intensity(kernels, spectrum, band.image_shape(GRID.period_nm, 1.35 / 193.368))
 
 
+def interleaved(works: list, rounds: int) -> np.ndarray:
+    """CPU seconds (rounds, works) of calls taken in turn, so that a busy machine slows all of them alike."""
+    for work in works:
+        work()
+    spent = np.empty((rounds, len(works)))
+    for turn in spent:
+        for place, work in enumerate(works):
+            start = time.process_time()
+            work()
+            turn[place] = time.process_time() - start
+    return spent
+
+
 def main() -> None:
     covered = masks()
     for name, source in SOURCES.items():
-        scalar = None
-        for polarisation, film in (
-            (None, None),
-            ("TE", None),
-            ("unpolarised", None),
-            ("TE", FILM),
-            ("unpolarised", FILM),
-        ):
+        rows, works = [], []
+        for polarisation, film in CASES:
             scanner = Scanner(Projector(193.368, 1.35, 1.43669), source, polarisation)
             points, _ = scanner.source_points(GRID.period_nm)
             orders = scanner.orders(GRID.period_nm, points)
@@ -77,15 +87,18 @@ def main() -> None:
             spectra = [band.mask_spectrum(c, orders) for c in covered]
             needed = kernels_needed(kernels, spectra, band.image_shape(GRID.period_nm, scanner.na_over_lambda))
             taken, spectrum = jnp.asarray(kernels[:needed], jnp.complex64), jnp.asarray(spectra[0], jnp.complex64)
-            cpu, _ = cpu_seconds(many(lambda k=taken, s=spectrum: jax.block_until_ready(image(k, s)), TIMES), 5)
-            scalar = scalar or (needed, cpu)
+            works.append(many(lambda k=taken, s=spectrum: jax.block_until_ready(image(k, s)), TIMES))
+            rows.append((f"{name}, {polarisation or 'scalar'}{', film' if film else ''}", len(points), needed, built))
+        spent = interleaved(works, ROUNDS)
+        ratios = np.median(spent / spent[:, :1], 0)
+        for (case, points, needed, built), cpu, ratio in zip(rows, np.median(spent, 0), ratios, strict=True):
             report(
-                f"{name}, {polarisation or 'scalar'}{', film' if film else ''}",
-                points=len(points),
+                case,
+                points=points,
                 kernels=needed,
-                kernels_ratio=needed / scalar[0],
+                kernels_ratio=needed / rows[0][2],
                 image_cpu_s=cpu / TIMES,
-                cpu_ratio=cpu / scalar[1],
+                cpu_ratio=ratio,
                 decompose_cpu_s=built,
             )
             sys.stdout.flush()

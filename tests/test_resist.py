@@ -344,6 +344,10 @@ def test_envelope_is_that_of_all_corners(krf, kind):
     if kind != "compact":
         np.testing.assert_allclose(low, images.min(0), atol=3e-6)
         np.testing.assert_allclose(high, images.max(0), atol=3e-6)
+    # Dose goes in before the resist.
+    for seen, focus, dose in zip(every, imaging.focus_of, imaging.dose, strict=True):
+        exposed = float(dose) * imaging.aerial(covered)[focus]
+        np.testing.assert_allclose(seen, imaging.process.resist.latent(exposed, grid.period_nm), atol=1e-5)
     # Verification takes the same images, each (focus, dose) once.
     exposures, seen_by = _exposures(double(imaging.process), imaging.focus_of)
     assert len(exposures) == (2 if kind == "threshold" else 4) and len(seen_by) == 4
