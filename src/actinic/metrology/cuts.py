@@ -78,7 +78,7 @@ def _rows(path: Path) -> list[tuple]:
     try:
         lines = Path(path).read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     rows = []
     for number, line in enumerate(lines, 1):
         cells = [cell.strip() for cell in line.split("#")[0].split(",")]
