@@ -59,7 +59,7 @@ def main() -> None:
     goal = ilt.first_goal(
         dataclasses.replace(judge.imaging, grid=grid),
         target,
-        np.stack([found.x_nm, found.y_nm], 1),
+        np.stack([found.x_nm, found.y_nm, found.nx, found.ny], 1),
         setup.recipe,
         np.ones(grid.shape, bool),
     )

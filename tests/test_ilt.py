@@ -12,7 +12,7 @@ from actinic.design import ilt
 from actinic.errors import ConfigError, NumericalError
 from actinic.forward import anchored, prepare
 from actinic.jobs import load_setup
-from actinic.metrology import gauges
+from actinic.metrology import gauges, rule_violations
 from actinic.types import Grid
 
 WINDOW = (0.0, 0.0, 2000.0, 1600.0)
@@ -20,7 +20,7 @@ WINDOW = (0.0, 0.0, 2000.0, 1600.0)
 
 @pytest.fixture(scope="module")
 def setup():
-    """krf-dry with the recipe's last two stages only, and small tiles."""
+    """krf-dry with some of the recipe's stages only, and small tiles."""
     full = load_setup("krf-dry")
     recipe = replace(full.recipe, stages=full.recipe.stages[1:2] + full.recipe.stages[3:])
     return replace(full, process=anchored(full.process), recipe=recipe, tiles=design.Tiles(2000.0, 800.0))
@@ -102,7 +102,7 @@ def test_a_step_too_large_is_reported(setup, drawn):
     target = layout.coverage(layout.clipped(drawn, grid.window_nm), grid)
     wild = replace(setup.recipe.stages[0], step=jnp.float32(jnp.inf))
     with pytest.raises(NumericalError, match="stage 1"):
-        ilt.solve(imaging, target, np.zeros((0, 2)), replace(setup.recipe, stages=(wild,)))
+        ilt.solve(imaging, target, np.zeros((0, 4)), replace(setup.recipe, stages=(wild,)))
 
 
 def test_each_term_of_the_loss_is_what_it_says(setup, drawn):
@@ -110,12 +110,15 @@ def test_each_term_of_the_loss_is_what_it_says(setup, drawn):
     imaging = prepare(setup.process, grid, leading=200)
     wanted = layout.coverage(layout.clipped(drawn, grid.window_nm), grid)
     found = gauges(layout.clipped(drawn, grid.window_nm), grid.window_nm, 20.0, corner_nm=124.0)
-    sites = np.stack([found.x_nm, found.y_nm], 1)
+    sites = np.stack([found.x_nm, found.y_nm, found.nx, found.ny], 1)
     stage = setup.recipe.stages[0]
 
-    def value(**weights):
-        weights = {name: jnp.float32(weights.get(name, 0)) for name in ("area", "band", "edge")}
-        goal = ilt.first_goal(imaging, wanted, sites, replace(setup.recipe, **weights), np.ones(grid.shape, bool))
+    def value(saturates=False, **weights):
+        weights = {name: jnp.float32(weights.get(name, 0)) for name in ("area", "band", "edge", "limit", "rules")}
+        recipe = replace(setup.recipe, edge_saturates=saturates, limit_nm=12.0, **weights)
+        goal = ilt.first_goal(imaging, wanted, sites, recipe, np.ones(grid.shape, bool))
+        held = ilt.Held(jnp.zeros(grid.shape).at[5:7, 5].set(0.5), jnp.ones(grid.shape))
+        goal = replace(goal, held=held)
         goal = replace(goal, rest=eqx.filter_jit(lambda g, t: g.imaging.tail_image(ilt.covered(t, g)))(goal, theta))
         return float(ilt.loss(theta, goal)), goal
 
@@ -135,13 +138,35 @@ def test_each_term_of_the_loss_is_what_it_says(setup, drawn):
     spare = -len(sites) % ilt.SITES_PER_BATCH
     all_off = np.append(off, [1 / float(setup.recipe.edge_tolerance)] * spare)
     assert edge == pytest.approx(20 * np.sum(np.hypot(1, all_off) - 1), rel=1e-3)
-    both, _ = value(area=1, band=1, edge=1)
-    assert both == pytest.approx(area + band + edge, rel=1e-5)
+    capped, _ = value(edge=1, saturates=True)
+    assert capped == pytest.approx(20 * np.sum(all_off**2 / (1 + all_off**2)), rel=1e-3)
+    # Clear is drawn: behind an edge it should be bright, before it dark.
+    wrong = []
+    for side, shift in ((-1, -12.0), (1, 12.0)):
+        x, y = sites[:, 0] + shift * sites[:, 2], sites[:, 1] + shift * sites[:, 3]
+        beyond = side * (np.asarray(imaging.points(imaging.latent(covered)[0], x, y)) / threshold - 1)
+        wrong.append(np.maximum(beyond, 0).sum() / float(setup.recipe.edge_tolerance))
+    spare_cost = spare / float(setup.recipe.edge_tolerance)  # rows of zeros are dark on both sides
+    limit, _ = value(limit=1)
+    assert min(wrong) > 0
+    assert limit == pytest.approx(20 * (sum(wrong) + spare_cost), rel=1e-3)
+    rules, _ = value(rules=1)
+    assert rules == pytest.approx(400 * 0.5 * float(((covered[5:7, 5] - 1) ** 2).sum()), rel=1e-3)
+    both, _ = value(area=1, band=1, edge=1, limit=1, rules=1)
+    assert both == pytest.approx(area + band + edge + limit + rules, rel=1e-5)
 
 
 def test_vertices_stand_on_the_mask_grid(corrected):
-    traced = design.trace(corrected.field, corrected.tiling.whole, 1.0, mask_grid_nm=4.0, min_area_nm2=10_000)
+    fine = design.sampled(corrected.field, corrected.tiling.whole, 4)
+    traced = design.trace(*fine, 1.0, mask_grid_nm=4.0, min_area_nm2=10_000)
     assert all((ring % 4 == 0).all() for ring in traced.contours)
     assert traced.area_nm2 == pytest.approx(corrected.mask.area_nm2, rel=0.01)
     with pytest.raises(ConfigError, match="grid_nm"):
-        design.trace(corrected.field, corrected.tiling.whole, 1.0, mask_grid_nm=0.4)
+        design.trace(*fine, 1.0, mask_grid_nm=0.4)
+
+
+def test_the_written_mask_keeps_its_rules(setup, corrected):
+    limits, grid = setup.limits, Grid((480, 560), 5.0, (-400.0, -400.0))
+    opened = layout.coverage(corrected.mask, grid) >= 0.5
+    found = rule_violations(opened, 5.0, limits.width_nm, limits.space_nm, limits.area_nm2)
+    assert found == {"width": 0, "space": 0, "area": 0}

@@ -232,10 +232,11 @@ def test_uncorrected_masks_score_the_reference_values(data):
 @pytest.mark.published
 def test_made_masks_score_the_same_from_png_and_oasis(data, tmp_path):
     judge = jobs.contest.Judge("O")
-    maker = jobs.contest.MaskMaker(jobs.load_setup("iccad13"), judge)
+    maker = jobs.contest.MaskMaker(jobs.load_setup("iccad13", jobs.contest.SETTINGS["fast"]), judge)
     mask = maker(10)
     row = judge.score(10, mask)
     assert row["l2"] < 8000 and row["pvb"] < 17000
+    assert row["min_width_nm"] >= 20 and row["min_space_nm"] >= 20 and row["min_area_nm2"] >= 1700
     layout.write_layout(tmp_path / "mask_10.oas", {(1, 0): layout.outlines(mask)})
     written = jobs.score("iccad13", tmp_path)["clips"][0]
     assert {key: written[key] for key in row} == row

@@ -384,7 +384,7 @@ def test_correction_descends_through_the_chemistry(krf):
     grid = Grid((34, 34), 20.0)
     imaging = prepare(process, grid, leading=8)
     target = coverage(lines(170, 340, grid.window_nm), grid)
-    sites = np.array([[255.0, 200.0], [425.0, 340.0]])
+    sites = np.array([[255.0, 200.0, 1.0, 0.0], [425.0, 340.0, -1.0, 0.0]])
     stage = ilt.Stage(20.0, 5, 0.1, 4.0, 20.0)
     recipe = ilt.Recipe((stage,), edge=100.0, blur_nm=30.0, refresh=5)
     goal = ilt.first_goal(imaging, target, sites, recipe, np.ones(grid.shape, bool))

@@ -13,11 +13,15 @@ from .retarget import EtchTable as EtchTable
 from .retarget import Retargeted as Retargeted
 from .retarget import etched as etched
 from .retarget import read_etch_table as read_etch_table
+from .repair import repaired as repaired
 from .retarget import retarget as retarget
 from .setup import MaskLimits as MaskLimits
 from .setup import Setup as Setup
 from .setup import Spec as Spec
 from .setup import Tiles as Tiles
+from .trace import held as held
+from .trace import ruled as ruled
+from .trace import sampled as sampled
 from .trace import trace as trace
 from .verify import MARGIN_NM as MARGIN_NM
 from .verify import Verification as Verification

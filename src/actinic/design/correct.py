@@ -19,10 +19,23 @@ from ..optics import Points, abbe, band
 from ..scale import Tiling, split, stitch
 from ..timing import Clock, Cost
 from ..types import Grid, double
-from .ilt import Goal, Stage, at_stage, begin, block_mean, descend, first_goal, level_set, opened, refined
+from .ilt import (
+    Goal,
+    Held,
+    Stage,
+    at_stage,
+    begin,
+    block_mean,
+    descend,
+    first_goal,
+    joined,
+    level_set,
+    opened,
+    refined,
+)
 from .images import scanner_of
-from .setup import Setup
-from .trace import trace
+from .setup import MaskLimits, Setup
+from .trace import held, ruled, trace
 from .verify import corner_distance_nm
 
 # Neighbouring tiles pass into each other over this length on both sides of a seam.
@@ -37,12 +50,13 @@ class TileTask:
 
     setup: dict
     stage: int
-    grid: Grid  # the last stage's pixels
+    grid: Grid  # the recipe's finest pixels
     wanted: np.ndarray  # area fraction [y, x] on them
-    sites_nm: np.ndarray  # (n, 2) on edges, from the tile's corner
+    sites_nm: np.ndarray  # (n, 4) on edges, from the tile's corner, and their outward normals
     room: int  # most sites that a tile has
     theta: np.ndarray  # [y, x] on the stage's pixels
     memory: object  # the method's, its arrays [y, x] cut to the tile
+    held: Held | None  # on the stage's pixels
     around: np.ndarray  # the whole mask's image at the tile's samples (focus, y, x)
 
 
@@ -57,10 +71,9 @@ class Corrected:
 
 
 def tiling_of(setup: Setup, window_nm: tuple[float, float, float, float]) -> Tiling:
-    """The tiles a setup cuts a window into, on the last stage's pixels."""
-    pixels = [stage.pixel_nm for stage in setup.recipe.stages]
-    multiple = round(max(pixels) / pixels[-1])
-    return split(window_nm, pixels[-1], setup.tiles.core_nm, setup.tiles.halo_nm, multiple)
+    """The tiles a setup cuts a window into, on the recipe's finest pixels."""
+    finest, coarsest = setup.recipe.finest_nm, max(stage.pixel_nm for stage in setup.recipe.stages)
+    return split(window_nm, finest, setup.tiles.core_nm, setup.tiles.halo_nm, round(coarsest / finest))
 
 
 def correct(
@@ -88,13 +101,19 @@ def correct(
     sites = [_sites(found, tile.grid) for tile in finest.tiles]
     room = max(map(len, sites))
     rounds = sum(-(-stage.steps // recipe.refresh) for stage in recipe.stages)
-    costs, theta = [], None
+    costs, theta, kept = [], None, None
+    rules = open_limits(setup)
     progress("tiles", 0, rounds * len(sites))
     for number, stage in enumerate(recipe.stages):
         tiling = finest.with_pixel(stage.pixel_nm)
         target = block_mean(wanted, tiling.whole)
         theta = begin(recipe, target) if theta is None else np.asarray(refined(theta, tiling.whole))
         memory = None
+        if kept is not None and kept.share.shape != tiling.whole.shape:
+            kept = None
+        if stage.ruled:
+            now = held(np.asarray(level_set(jnp.asarray(theta), recipe, tiling.whole)), tiling.whole, rules)
+            kept = now if kept is None else jax.tree.map(np.asarray, joined(kept, now))
         for _ in range(0, stage.steps, recipe.refresh):
             image = _whole_image(setup, stage, theta, tiling.whole)
             tasks = [
@@ -107,6 +126,7 @@ def correct(
                     room,
                     theta[tiling.reach(n)],
                     _cut(memory, tiling, n),
+                    _cut(kept, tiling, n),
                     _seen_by(image, tiling.whole, tile.grid, setup),
                 )
                 for n, tile in enumerate(finest.tiles)
@@ -118,15 +138,24 @@ def correct(
                 progress("tiles", len(costs), rounds * len(sites))
             theta, memory = _joined(moved, tiling)
     whole_field = np.asarray(level_set(jnp.asarray(theta), recipe, tiling.whole))
+    fine, on = ruled(whole_field, tiling.whole, rules)
     limits, bias = setup.limits, setup.process.mask.bias_nm
     dbu_nm = min(layout.dbu_nm, limits.grid_nm)  # a mask may be written on a finer grid than the layout
     # What was found is the transmitting mask; what is handed out is drawn, before the mask shop's bias.
     unit, step = (FINE_NM, FINE_NM) if bias else (dbu_nm, limits.grid_nm)
-    mask = trace(whole_field, tiling.whole, unit, mask_grid_nm=step, min_area_nm2=limits.area_nm2)
+    mask = trace(fine, on, unit, mask_grid_nm=step)
     if bias:
         mask = snapped(sized(mask, -bias), limits.grid_nm, dbu_nm)
     total = Cost(*(sum(getattr(c, name) for c in costs) for name in ("cpu_s", "wall_s", "compile_s")))
     return Corrected(mask, whole_field, tiling, total)
+
+
+def open_limits(setup: Setup) -> MaskLimits:
+    """The limits as those of what the polygons cover, be that the openings or the absorber."""
+    limits = setup.limits
+    if setup.process.mask.drawn == "clear":
+        return limits
+    return replace(limits, width_nm=limits.space_nm, space_nm=limits.width_nm)
 
 
 def advance(task: TileTask) -> tuple[tuple[np.ndarray, object], Cost]:
@@ -138,6 +167,8 @@ def advance(task: TileTask) -> tuple[tuple[np.ndarray, object], Cost]:
     goal = at_stage(
         first_goal(imaging, task.wanted, task.sites_nm, setup.recipe, free, task.room), task.stage, task.wanted
     )
+    if task.held is not None:
+        goal = replace(goal, held=jax.tree.map(jnp.asarray, task.held))
     theta = jnp.asarray(task.theta)
     goal = replace(goal, rest=_rest(theta, goal, jnp.asarray(task.around), jnp.asarray(_taper(imaging, setup))))
     outcome = descend(theta, goal, task.stage, jax.tree.map(jnp.asarray, task.memory))
@@ -145,10 +176,10 @@ def advance(task: TileTask) -> tuple[tuple[np.ndarray, object], Cost]:
 
 
 def _sites(found: Gauges, grid: Grid) -> np.ndarray:
-    """Gauges (n, 2) on a tile, from its corner."""
+    """Gauges (n, 4) on a tile, from its corner, and their outward normals."""
     x0, y0, x1, y1 = grid.window_nm
     here = (found.x_nm > x0) & (found.x_nm < x1) & (found.y_nm > y0) & (found.y_nm < y1)
-    return np.stack([found.x_nm[here] - x0, found.y_nm[here] - y0], 1)
+    return np.stack([found.x_nm - x0, found.y_nm - y0, found.nx, found.ny], 1)[here]
 
 
 def _whole_image(setup: Setup, stage: Stage, theta: np.ndarray, grid: Grid) -> np.ndarray:

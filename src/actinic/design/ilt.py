@@ -2,7 +2,8 @@
 
 A field theta on mask pixels, blurred so that its contours are smooth, opens the mask where it is positive.
 The loss counts area: where the nominal print misses the target, where the corners' prints disagree, and
-how far the image at the target's edges is from the threshold. Stages go from soft to hard, coarse to fine.
+how far the image at the target's edges is from the threshold. Stages go from soft to hard, coarse to fine;
+the last ones hold what the mask rules changed, so that the rest of the mask makes up for it.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,8 @@ class Stage(eqx.Module):
     """One stretch of the descent; the steepnesses harden mask and print.
 
     In a `sharp` stage a pixel holds the area that the polygon will have in it, whatever the field's slope:
-    contours move and hardly any new one opens.
+    contours move and hardly any new one opens. A `ruled` stage begins with the mask repaired to its rules, and
+    what the repair changed is held (see `Recipe.rules`).
     """
 
     pixel_nm: Annotated[float, Field(gt=0, le=200, json_schema_extra={"unit": "nm"})] = eqx.field(static=True)
@@ -40,15 +42,19 @@ class Stage(eqx.Module):
     mask_steepness: Positive = leaf()
     print_steepness: Positive = leaf()
     sharp: bool = eqx.field(static=True, default=False)
+    ruled: bool = eqx.field(static=True, default=False)
 
 
 class Recipe(eqx.Module):
     """What is wanted of a mask and how it is sought.
 
     Weights are per nm^2 of wrong area; `edge` is the cost in nm^2 per nm of edge and per share
-    `edge_tolerance` by which its image is off the threshold, quadratic within the first. `background` is
-    where theta starts outside the target: near 0 lets assist features grow. `leading` systems are imaged at
-    every step, the rest once in `refresh` steps.
+    `edge_tolerance` by which its image is off the threshold, quadratic within the first and linear beyond, or
+    where `edge_saturates` at most `edge` per nm. `limit` costs the same per share of `edge_tolerance` by which the
+    image is on the wrong side of the threshold `limit_nm` before and behind an edge, so nothing for an edge that
+    prints nearer. `rules` is the cost per nm^2 of undoing what was repaired. `background` is where theta starts
+    outside the target: near 0 lets assist features grow. Prints are compared on pixels of `print_pixel_nm`, by
+    default the mask's. `leading` systems are imaged at every step, the rest once in `refresh` steps.
     """
 
     stages: tuple[Stage, ...]
@@ -56,9 +62,16 @@ class Recipe(eqx.Module):
     band: Weight = leaf(default=1.0)
     edge: Weight = leaf(default=0.0)
     edge_tolerance: Positive = leaf(default=0.05)
+    edge_saturates: bool = eqx.field(static=True, default=False)
+    limit: Weight = leaf(default=0.0)
+    limit_nm: Annotated[float, Field(gt=0, json_schema_extra={"unit": "nm"})] = eqx.field(static=True, default=10.0)
+    rules: Weight = leaf(default=10.0)
     edge_step_nm: Annotated[float, Field(gt=0)] = eqx.field(static=True, default=20.0)
     blur_nm: Annotated[float, Field(ge=0)] = eqx.field(static=True, default=10.0)
     background: Scalar = leaf(default=-0.5)
+    print_pixel_nm: Annotated[float, Field(gt=0, le=200, json_schema_extra={"unit": "nm"})] | None = eqx.field(
+        static=True, default=None
+    )
     leading: Annotated[int, Field(gt=0)] = eqx.field(static=True, default=32)
     refresh: Annotated[int, Field(gt=0)] = eqx.field(static=True, default=20)
     floor: Positive = leaf(default=1e-3)
@@ -67,14 +80,29 @@ class Recipe(eqx.Module):
         if not self.stages:
             raise ValueError("stages: give at least one")
 
+    @property
+    def finest_nm(self) -> float:
+        """The pixel that divides all others."""
+        return min(self.stages[-1].pixel_nm, self.print_pixel_nm or np.inf)
+
+
+class Held(eqx.Module):
+    """What a repair changed: its share of each pixel, and the coverage [y, x] that it left."""
+
+    share: jax.Array
+    coverage: jax.Array
+
 
 class Goal(eqx.Module):
     """Everything the loss needs beside theta. A new stage changes only numbers, so nothing compiles anew."""
 
-    imaging: Imaging
-    target: jax.Array  # wanted area fraction [y, x]
+    imaging: Imaging  # on the pixels of the print
+    grid: Grid = eqx.field(static=True)  # the mask's pixels
+    target: jax.Array  # wanted area fraction [y, x] of the print
     free: jax.Array  # bool [y, x]: where the mask may open
-    sites: tuple[jax.Array, jax.Array]  # interpolation rows from samples to the edge sites, y and x
+    held: Held
+    # Interpolation rows, y and x, from samples to the sites: on the edges, before and behind them.
+    sites: tuple[tuple[jax.Array, jax.Array], ...]
     rest: jax.Array  # image of the systems that are not leading
     stage: Stage
     recipe: Recipe
@@ -100,23 +128,29 @@ def opened(theta, recipe: Recipe, stage: Stage, grid: Grid):
 
 def covered(theta, goal: Goal):
     """Coverage [y, x] of the mask that theta stands for, where it may open."""
-    return jnp.where(goal.free, opened(theta, goal.recipe, goal.stage, goal.imaging.grid), 0.0)
+    return jnp.where(goal.free, opened(theta, goal.recipe, goal.stage, goal.grid), 0.0)
 
 
 def loss(theta, goal: Goal):
     """Weighted wrong area in nm^2 (see Recipe)."""
     imaging, recipe = goal.imaging, goal.recipe
     threshold, pixel = imaging.process.resist.threshold, imaging.grid.pitch_nm
-    samples, nominal, low, high = imaging.envelope(covered(theta, goal), goal.rest)
-    sign = goal.stage.print_steepness * (1 if imaging.process.printed_above else -1)
-    nominal, high, low = (jax.nn.sigmoid(sign * (image - threshold)) for image in (nominal, high, low))
+    mask = covered(theta, goal)
+    samples, nominal, low, high = imaging.envelope(mask, goal.rest)
+    sign = 1 if imaging.process.printed_above else -1
+    nominal, high, low = (
+        jax.nn.sigmoid(sign * goal.stage.print_steepness * (image - threshold)) for image in (nominal, high, low)
+    )
     missed = jnp.sum((nominal - goal.target) ** 2)
     spread = jnp.sum(jnp.sqrt((high - low) ** 2 + 1e-4))
-    uy, ux = goal.sites
-    off = (jnp.sum((uy @ samples) * ux, 1) / threshold - 1) / recipe.edge_tolerance
+    on, inside, outside = ((jnp.sum((uy @ samples) * ux, 1) / threshold - 1) for uy, ux in goal.sites)
+    off = (on / recipe.edge_tolerance) ** 2
     # Linear far out: an edge that is far off keeps its pull, and no edge is given up for lost.
-    edges = jnp.sum(jnp.sqrt(1 + off**2) - 1) * recipe.edge_step_nm
-    return pixel**2 * (recipe.area * missed + recipe.band * spread) + recipe.edge * edges
+    edges = off / (1 + off) if recipe.edge_saturates else jnp.sqrt(1 + off) - 1
+    beyond = (jax.nn.relu(-sign * inside) + jax.nn.relu(sign * outside)) / recipe.edge_tolerance
+    edges = recipe.edge_step_nm * (recipe.edge * jnp.sum(edges) + recipe.limit * jnp.sum(beyond))
+    undone = goal.grid.pitch_nm**2 * jnp.sum(goal.held.share * (mask - goal.held.coverage) ** 2)
+    return pixel**2 * (recipe.area * missed + recipe.band * spread) + edges + recipe.rules * undone
 
 
 def solve(
@@ -125,28 +159,39 @@ def solve(
     sites_nm: np.ndarray,
     recipe: Recipe,
     free: np.ndarray | None = None,
+    repair: Callable[[np.ndarray, Grid], Held] | None = None,
     progress: Callable[[int, Outcome], None] = lambda stage, outcome: None,
-) -> tuple[np.ndarray, Imaging]:
+) -> tuple[np.ndarray, Grid]:
     """Find the level set [y, x] float32 whose positive part is the mask, on the last stage's pixels.
 
-    `target` is the wanted area fraction [y, x] on the imaging's own grid, which every stage's pixel must be
-    a multiple of; `sites_nm` (n, 2) are points on straight edges; `free` where the mask may open.
-    Returns the blurred field and the imaging on its grid. Raises NumericalError when the descent diverges.
+    `target` is the wanted area fraction [y, x] on the imaging's own grid, which every pixel of the recipe must be
+    a multiple of; `sites_nm` (n, 4) are points on straight edges and the outward normals there; `free` where the
+    mask may open; `repair(field, grid)` says what the mask rules change of a level set's mask, for ruled stages.
+    Returns the blurred field and its grid. Raises NumericalError when the descent diverges.
     """
-    fine, theta = imaging.grid, None
-    free = np.ones(fine.shape, bool) if free is None else free
+    theta = None
+    free = np.ones(imaging.grid.shape, bool) if free is None else free
     goal = first_goal(imaging, target, sites_nm, recipe, free)
     for number, stage in enumerate(recipe.stages):
-        grid = fine.with_pitch(stage.pixel_nm)
         goal = at_stage(goal, number, target, free)
-        theta = begin(recipe, goal.target) if theta is None else refined(theta, grid)
+        wanted = jnp.asarray(block_mean(target, goal.grid), jnp.float32)
+        theta = begin(recipe, wanted) if theta is None else refined(theta, goal.grid)
+        if stage.ruled and repair is not None:
+            goal = replace(
+                goal, held=joined(goal.held, repair(np.asarray(level_set(theta, recipe, goal.grid)), goal.grid))
+            )
         state = None
         for _ in range(0, stage.steps, recipe.refresh):
             goal = replace(goal, rest=_rest(theta, goal))
             outcome = descend(theta, goal, number, state)
             theta, state = outcome.value, outcome.state
         progress(number, outcome)
-    return np.asarray(level_set(theta, recipe, goal.imaging.grid)), goal.imaging
+    return np.asarray(level_set(theta, recipe, goal.grid)), goal.grid
+
+
+def joined(before: Held, now: Held) -> Held:
+    """What two repairs changed, the later one with the last word."""
+    return Held(jnp.maximum(before.share, now.share), now.coverage)
 
 
 def begin(recipe: Recipe, wanted):
@@ -160,12 +205,20 @@ def refined(theta, grid: Grid):
 
 
 def at_stage(goal: Goal, number: int, target: np.ndarray, free: np.ndarray | None = None) -> Goal:
-    """The goal on a stage's pixels; `target` and `free` are on the finest ones."""
-    stage = goal.recipe.stages[number]
-    grid = goal.imaging.grid.with_pitch(stage.pixel_nm)
-    wanted = jnp.asarray(block_mean(target, grid), jnp.float32)
+    """The goal on a stage's pixels; `target` and `free` are on the finest ones. What is held stays on equal pixels."""
+    stage, fine = goal.recipe.stages[number], goal.imaging.grid.with_pitch(goal.recipe.finest_nm)
+    grid = fine.with_pitch(stage.pixel_nm)
+    prints = fine.with_pitch(goal.recipe.print_pixel_nm or stage.pixel_nm)
+    wanted = jnp.asarray(block_mean(target, prints), jnp.float32)
     may_open = jnp.ones(grid.shape, bool) if free is None else jnp.asarray(block_mean(free, grid) == 1)
-    return replace(goal, imaging=replace(goal.imaging, grid=grid), target=wanted, free=may_open, stage=stage)
+    held = goal.held if goal.held.share.shape == grid.shape else nothing_held(grid)
+    imaging = replace(goal.imaging, grid=prints)
+    return replace(goal, imaging=imaging, grid=grid, target=wanted, free=may_open, held=held, stage=stage)
+
+
+def nothing_held(grid: Grid) -> Held:
+    """A mask that no rule has touched."""
+    return Held(jnp.zeros(grid.shape, jnp.float32), jnp.zeros(grid.shape, jnp.float32))
 
 
 def descend(theta, goal: Goal, number: int, state=None) -> Outcome:
@@ -185,19 +238,20 @@ def first_goal(
     Room for at least so many sites is made, so that one compilation serves many tiles.
     """
     fine = imaging.grid
-    # Rows of zeros fill the sites up to a round number: no gradient.
+    # Rows of zeros fill the sites up to a round number.
     spare = -len(sites_nm) % SITES_PER_BATCH if room < len(sites_nm) else room - len(sites_nm)
-    rows, columns = imaging.process.resist.shape(imaging.shape, fine.period_nm)
+    shape = imaging.process.resist.shape(imaging.shape, fine.period_nm)
+    on, out = sites_nm[:, :2] - fine.origin_nm, recipe.limit_nm * sites_nm[:, 2:]
     sites = tuple(
-        jnp.asarray(np.pad(band.interpolation(n, at), ((0, spare), (0, 0))), jnp.float32)
-        for n, at in (
-            (rows, (sites_nm[:, 1] - fine.origin_nm[1]) / fine.period_nm[0]),
-            (columns, (sites_nm[:, 0] - fine.origin_nm[0]) / fine.period_nm[1]),
+        tuple(
+            jnp.asarray(np.pad(band.interpolation(n, at / period), ((0, spare), (0, 0))), jnp.float32)
+            for n, at, period in zip(shape, places.T[::-1], fine.period_nm, strict=True)
         )
+        for places in (on, on - out, on + out)
     )
     rest = jnp.zeros((len(imaging.systems), *imaging.shape), jnp.float32)
     wanted, may_open = jnp.asarray(target, jnp.float32), jnp.asarray(free == 1)
-    return Goal(imaging, wanted, may_open, sites, rest, recipe.stages[0], recipe)
+    return Goal(imaging, fine, wanted, may_open, nothing_held(fine), sites, rest, recipe.stages[0], recipe)
 
 
 @eqx.filter_jit
