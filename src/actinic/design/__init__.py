@@ -9,11 +9,11 @@ from .ilt import block_mean as block_mean
 from .ilt import solve as solve
 from .images import aerial_images as aerial_images
 from .images import scanner_of as scanner_of
+from .repair import repaired as repaired
 from .retarget import EtchTable as EtchTable
 from .retarget import Retargeted as Retargeted
 from .retarget import etched as etched
 from .retarget import read_etch_table as read_etch_table
-from .repair import repaired as repaired
 from .retarget import retarget as retarget
 from .setup import MaskLimits as MaskLimits
 from .setup import Setup as Setup

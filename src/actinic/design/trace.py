@@ -24,7 +24,7 @@ def sampled(field: np.ndarray, grid: Grid, oversample: int) -> tuple[np.ndarray,
     # The spline reaches a few pixels further.
     y0, x0 = (max(0, int(at[0]) - BORDER_PX) for at in (rows, columns))
     field = field[y0 : rows[-1] + BORDER_PX + 1, x0 : columns[-1] + BORDER_PX + 1]
-    fine = ndimage.zoom(field.astype(np.float64), oversample, order=3, mode="nearest", grid_mode=True)
+    fine = np.asarray(ndimage.zoom(field.astype(np.float64), oversample, order=3, mode="nearest", grid_mode=True))
     origin = grid.origin_nm[0] + x0 * grid.pitch_nm, grid.origin_nm[1] + y0 * grid.pitch_nm
     return fine, Grid(fine.shape, grid.pitch_nm / oversample, origin)
 
