@@ -5,10 +5,11 @@ a small matrix over pairs of them, the transmission cross coefficients
 
     T(n, m) = integral over the source of S(s) P(f_n + s) P*(f_m + s) ds
 
-(Hopkins 1953); of polarised light the sum of those of its coherent rows (`optics.vector_rows`). Abbe's sum over source points takes a point of a pupil as inside or outside, so its image jumps when
-the aperture or a pitch moves an order past a source point, and derivatives miss these jumps. Here a cell of the
-source that the rim of a shifted pupil cuts counts with the part that lies inside, for two rims with the smaller of
-both parts. Sum and derivatives then converge to those of the integral. Everything is NumPy float64.
+(Hopkins 1953); polarised light has the sum of those of its coherent rows (`optics.vector_rows`). Abbe's sum over
+source points takes a point of a pupil as inside or outside, so its image jumps when the aperture or a pitch moves an
+order past a source point, and derivatives miss these jumps. Here a cell of the source that the rim of a shifted pupil
+cuts counts with the part that lies inside, for two rims with the smaller of both parts. Sum and derivatives then
+converge to those of the integral. Everything is NumPy float64.
 """
 
 import numpy as np
