@@ -282,6 +282,8 @@ def test_gauges_without_a_window_are_named(chip, tmp_path, capsys):
         (["--focus", "0:100:50"], "four or more"),
         (["--dose", "0:2:0.1"], "between 0 and 10"),
         (["--tolerance", "0"], "tolerance"),
+        (["--dof", "-5"], "depth of focus of -5 nm"),
+        (["--mask-type", "altpsm"], "alternating"),
         (["--mask", "none.oas"], "none.oas"),
         (["--gauges", "none.csv"], "none.csv"),
         (["--optics", "iccad13"], "kernels of one tile"),

@@ -10,7 +10,7 @@ from scipy.interpolate import make_interp_spline
 from ..errors import ConfigError
 from ..forward import anchored, distinct_focus
 from ..layout import Layout, sized
-from ..mask import made
+from ..mask import AlternatingPSM, made
 from ..metrology import Cuts, Inscribed, Profiles, Window, bossung, window
 from ..metrology.window import SHAPES, Shape
 from ..optics import band
@@ -156,6 +156,8 @@ def _crossing(x: np.ndarray, heights: np.ndarray) -> np.ndarray:
 def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, progress=None) -> list[Profiles]:
     """Speeds along all cuts, for each mask."""
     process = anchored(setup.process)
+    if isinstance(process.mask, AlternatingPSM):
+        raise ConfigError("process windows of alternating masks are not measured: take a binary or attenuated one")
     unit = 1 / scanner_of(process).na_over_lambda
     pitch, halo = setup.recipe.stages[-1].pixel_nm / 2, setup.tiles.halo_nm
     long = np.flatnonzero(cuts.length_nm > halo)

@@ -218,7 +218,9 @@ def _report(work, sides, result: dict, dose, configuration, origin, command) -> 
         caption = f"Bossung curves of a limiting gauge, {matrix.cuts.names[cut]} (um)."
         pictures.append((caption, plots.bossung_plot(matrix, cut, dose)))
     kind = work.setup().process.resist.kind
-    doses = "Every dose is exact" if kind == "threshold" else "Doses are interpolated between nine exposures of each image"
+    doses = (
+        "Every dose is exact" if kind == "threshold" else "Doses are interpolated between nine exposures of each image"
+    )
     too_short = ["The focus series ends inside the window: depths of focus are lower limits."]
     notes = [
         f"{result['gauges']} gauges, {result['images_computed']} images of each tile. {doses}; between "

@@ -8,6 +8,7 @@ import typer
 from .console import Outcome, columns, number
 from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, ResistKind, Settings, Window
 
+
 def expose(
     layout: Drawn,
     layer: Layer = "",
