@@ -3,10 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from common import report  # noqa: I001 sets the environment before JAX starts
-
 from actinic import jobs, write_layout
 from actinic.layout import manhattan
+from common import report
 
 # Width and space of the anchor line, and the window of one tile, in nm.
 CASES = (("arf-dry", 80.0, 1400.0), ("arf-immersion", 50.0, 900.0))

@@ -21,7 +21,7 @@ monitoring.register_event_duration_secs_listener(_listen)
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds. `cpu_s` leaves compilation out; `compile_s` is the CPU time spent on it, by the whole's share of a core."""
+    """Seconds. `cpu_s` leaves compilation out; `compile_s` is its CPU time, by the share of a core that there was."""
 
     cpu_s: float
     wall_s: float
