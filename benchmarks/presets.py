@@ -1,4 +1,4 @@
-"""The presets at work: random Manhattan patterns of each preset's own smallest width and space, corrected and verified."""
+"""ArF presets at work: random Manhattan patterns of each one's own width and space, corrected and verified."""
 
 import tempfile
 from pathlib import Path
