@@ -44,9 +44,10 @@ def coherence(
     # Where the middle of a cut cell lies outside the lens, the rim next to it stands for the part inside.
     scale = cut_off / np.maximum(radius, 1)
     f = across * scale, along[:, 1:] * scale
-    pupil = lens.pupil(*(f if lines.axis == "y" else f[::-1]), np.asarray(focus_nm, np.float64)[:, None, None])
+    fx, fy = f if lines.axis == "y" else f[::-1]
+    pupil = lens.pupil(fx, fy, np.asarray(focus_nm, np.float64)[:, None, None])
     if scanner.polarisation is not None:
-        return _vector(scanner, film, points, weights, inside, f if lines.axis == "y" else f[::-1], pupil)
+        return _vector(scanner, film, points, weights, inside, (fx, fy), pupil)
     cut = ((inside > 0) & (inside < 1)).any(axis=1)
     whole = pupil[:, ~cut] * inside[~cut]
     total = (whole * weights[~cut, None]).swapaxes(1, 2) @ whole.conj()
