@@ -27,7 +27,7 @@ def image(process, lines, focus_nm, spacing=1 / 80):
     # A raster of 1 nm: its fold of high frequencies is far below that of the image's pixels.
     covered = layout.coverage(layout.lines(lines.cd_nm, lines.pitch_nm, window), grid.with_pitch(1.0)).astype(float)
     spectrum = band.mask_spectrum(covered, scanner.orders(grid.period_nm, points))
-    samples = abbe.aerial(dense, transmitted(process.mask, spectrum), grid, focus_nm)
+    samples = abbe.aerial(dense, transmitted(process.mask, spectrum), grid, focus_nm, process.film)
     values = band.to_pixels(samples, grid)
     f = np.fft.fftfreq(values.shape[1], PIXEL_NM)
     blur = np.exp(-2 * (np.pi * float(process.resist.diffusion_nm) * f) ** 2)

@@ -111,15 +111,20 @@ def abbe(coverage, pitch, points, weights, lens, around=0.0, inside=1.0):
     return total / clear_field(points, weights)
 
 
-def socs(mask, kernels, scales):
-    """The contest's sum on the full grid, float64: mask of point samples, kernels of orders -k..k of the tile."""
-    (ny, nx), k = mask.shape, kernels.shape[-1] // 2
-    spectrum = np.fft.fft2(mask)
-    total = np.zeros(mask.shape)
+def socs(mask, kernels, scales, every=1):
+    """The contest's sum on the full grid, float64: mask of point samples, kernels of orders -k..k of the tile.
+
+    Of the full grid's pixels one in `every` along each axis, from the first.
+    """
+    ny, nx = (n // every for n in mask.shape)
+    k = kernels.shape[-1] // 2
+    low = (mask.shape[0] - ny) // 2, (mask.shape[1] - nx) // 2
+    spectrum = np.fft.fftshift(np.fft.fft2(mask, norm="forward"))[low[0] : low[0] + ny, low[1] : low[1] + nx]
+    total = np.zeros((ny, nx))
     for kernel, scale in zip(kernels, scales, strict=True):
         full = np.zeros((ny, nx), complex)
         full[ny // 2 - k : ny // 2 + k + 1, nx // 2 - k : nx // 2 + k + 1] = kernel
-        total += scale * np.abs(np.fft.ifft2(np.fft.ifftshift(full) * spectrum)) ** 2
+        total += scale * np.abs(np.fft.ifft2(np.fft.ifftshift(full * spectrum), norm="forward")) ** 2
     return total
 
 

@@ -66,9 +66,9 @@ def test_polygons_are_the_level_set(setup, corrected):
 def test_dark_field_corrects_too(setup, drawn):
     # Lines of absorber: the same layer drawn dark.
     process = replace(load_setup("krf-dry", ["process.mask.drawn='dark'"]).process)
-    dark = replace(setup, process=anchored(process))
-    found = design.correct(drawn, WINDOW, dark)
-    before, after = design.verify(drawn, [drawn, found.mask], dark.process, WINDOW, halo_nm=800.0)
+    dark, window = replace(setup, process=anchored(process)), (0.0, 0.0, 1000.0, 800.0)
+    found = design.correct(drawn, window, dark)
+    before, after = design.verify(drawn, [drawn, found.mask], dark.process, window, halo_nm=800.0)
     assert after.summary.mean_abs_nm < before.summary.mean_abs_nm / 3
     assert after.summary.failures == 0
 

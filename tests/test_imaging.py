@@ -105,11 +105,12 @@ def test_contest_kernels_are_the_full_grid_sum(data):
     found = imaging.pixels(imaging.latent(jnp.asarray(target)))
     with np.load(data / "iccad13" / "iccad13_kernels.npz") as file:
         sets = {name: (file[name], file[f"scale_{name}"]) for name in ("focus", "defocus")}
-    nominal = second_opinion.socs(target, *sets["focus"])
-    assert difference(found[0], nominal) < 2e-6 * nominal.max()
-    assert difference(found[1], 1.02**2 * nominal) < 3e-6 * nominal.max()
-    inner = 0.98**2 * second_opinion.socs_jax(jnp.asarray(target), *map(jnp.asarray, sets["defocus"]))
-    assert difference(found[2], inner) < 5e-6 * nominal.max()
+    # One pixel in four each way, of both images beginning elsewhere.
+    nominal = second_opinion.socs(target, *sets["focus"], every=4)
+    assert difference(found[0, ::4, ::4], nominal) < 2e-6 * nominal.max()
+    assert difference(found[1, ::4, ::4], 1.02**2 * nominal) < 3e-6 * nominal.max()
+    inner = 0.98**2 * second_opinion.socs(np.roll(target, (-1, -3), (0, 1)), *sets["defocus"], every=4)
+    assert difference(found[2, 1::4, 3::4], inner) < 2e-6 * nominal.max()
 
 
 @pytest.mark.parametrize("source", SOURCES)

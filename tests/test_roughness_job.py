@@ -62,6 +62,7 @@ def test_a_picture_by_the_command_line(tmp_path, capsys):
     assert "12 edges" in err and "6 widths" in err
     assert (tmp_path / "psd.png").read_bytes().startswith(b"\x89PNG")
     assert main([*line, "--plot", str(tmp_path / "psd.png")]) == 2
+    assert main([*line, "--plot", str(tmp_path / "psd.txt")]) == 2
 
 
 def test_flagged_edges_give_reasons_and_code_1(edges, tmp_path, capsys):

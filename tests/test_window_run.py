@@ -11,7 +11,7 @@ import pytest
 from actinic import design, jobs, layout
 from actinic.config import double
 from actinic.errors import ConfigError
-from actinic.forward import Corner, Process, anchored, expose
+from actinic.forward import Corner, Process, anchored, expose, prepare
 from actinic.interfaces.cli import app
 from actinic.jobs.window import parse_range
 from actinic.mask import Binary
@@ -114,6 +114,37 @@ def test_doses_are_those_of_an_exposure_at_that_dose(wires):
         np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs))
         np.testing.assert_allclose(ours, theirs, atol=0.01)
         assert np.isfinite(ours).sum() > 5
+
+
+@pytest.mark.parametrize("kind", ["compact", "chemistry"])
+def test_doses_of_a_resist_that_is_not_linear(kind):
+    """Widths at three doses and two focuses as exposed at each of them, and the dose of a width the other way round."""
+    coarse = ("process.resist.pitch_nm=10", "process.resist.bake.steps=4", "process.resist.quencher=0.35")
+    settings = (*SMALL, *(coarse if kind == "chemistry" else ["process.resist.slope=2.0"]))
+    setup = jobs.load_setup("krf-dry", settings, resist=kind)
+    drawn, area = layout.lines(180, 400, (0, 0, 2400, 2000)), (800.0, 900.0, 1600.0, 1100.0)
+    cuts, focus = find_cuts(drawn, area, 0.1, corner_nm=124.0, reach_nm=340.0), np.array([-200.0, 0.0, 100.0, 200.0])
+    [found] = design.focus_dose([drawn], setup, area, cuts, focus)
+    tile = split(area, 10.0, 2000.0, 700.0).tiles[0].grid.with_pitch(5.0)
+    doses, places = (0.8, 1.0, 1.25), (1, 3)
+    corners = tuple(Corner(f"{d} {z}", d, z) for z in focus[list(places)] for d in doses)
+    process = dataclasses.replace(anchored(setup.process), corners=corners)
+    imaging = prepare(process, tile)
+    covered = jnp.asarray(layout.coverage(layout.clipped(drawn, tile.window_nm), tile))
+    images = np.asarray(imaging.pixels(imaging.latent(covered)), float)
+    level = float(double(process.resist).threshold)
+    ends = list(zip(cuts.start_nm, cuts.end_nm, cuts.line, strict=True))
+    theirs = np.array([[cd(image, tile, level, a, b, bool(line)) for a, b, line in ends] for image in images])
+    ours = found.cd_nm(doses)[:, list(places)]
+    assert np.ptp(ours[:, 0], axis=1).min() > 20
+    np.testing.assert_allclose(ours.reshape(len(cuts), -1), theirs.T, atol=0.05)
+    # The dose for a width prints that width.
+    size = found.size[:, np.argmin(np.abs(found.common.focus_nm))]
+    for k, dose in enumerate(size):
+        assert found.cd_nm([dose])[k, 1, 0] == pytest.approx(cuts.target_nm[k], abs=0.01)
+    # Not what scaling the image of dose 1 gives.
+    ratio = images[2] / images[1] / 1.25
+    assert np.abs(ratio - 1).max() > 0.004
 
 
 def test_a_limit_is_where_the_width_leaves_its_tolerance(wires):
@@ -251,6 +282,8 @@ def test_gauges_without_a_window_are_named(chip, tmp_path, capsys):
         (["--focus", "0:100:50"], "four or more"),
         (["--dose", "0:2:0.1"], "between 0 and 10"),
         (["--tolerance", "0"], "tolerance"),
+        (["--dof", "-5"], "depth of focus of -5 nm"),
+        (["--mask-type", "altpsm"], "alternating"),
         (["--mask", "none.oas"], "none.oas"),
         (["--gauges", "none.csv"], "none.csv"),
         (["--optics", "iccad13"], "kernels of one tile"),

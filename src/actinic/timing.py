@@ -21,7 +21,7 @@ monitoring.register_event_duration_secs_listener(_listen)
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds. `cpu_s` leaves compilation out; `compile_s` is the time spent tracing and compiling."""
+    """Seconds. `cpu_s` leaves compilation out; `compile_s` is its CPU time, by the share of a core that there was."""
 
     cpu_s: float
     wall_s: float
@@ -42,4 +42,6 @@ class Clock:
 
     def cost(self) -> Cost:
         cpu, wall, compiling = (now - start for now, start in zip(self._now(), self._start, strict=True))
+        # Compilation is known by the clock on the wall, which runs on while other programs have the core.
+        compiling *= min(1.0, cpu / max(wall, 1e-9))
         return Cost(max(cpu - compiling, 0.0), wall, compiling)

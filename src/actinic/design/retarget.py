@@ -197,7 +197,7 @@ def _refuse_outside(pieces: Fragments, table: EtchTable, width: np.ndarray, spac
     raise InputError(
         f"the etch table (widths {w[0]:g} to {w[-1]:g} nm, spaces {s[0]:g} to {s[-1]:g} nm) says nothing about width "
         f"{width[k]:g} nm with space {space[k]:g} nm {place} and at {bad.size - 1} more places; extend it, or let its "
-        "rim hold beyond it"
+        "rim hold beyond it (--retarget-hold)"
     )
 
 

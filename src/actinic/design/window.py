@@ -1,5 +1,6 @@
 """Process windows of masks at cut-lines, by the reference path: one image a focus, every dose from it."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -7,9 +8,9 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 
 from ..errors import ConfigError
-from ..forward import Process, anchored, distinct_focus
+from ..forward import anchored, distinct_focus
 from ..layout import Layout, sized
-from ..mask import made
+from ..mask import AlternatingPSM, made
 from ..metrology import Cuts, Inscribed, Profiles, Window, bossung, window
 from ..metrology.window import SHAPES, Shape
 from ..optics import band
@@ -22,6 +23,8 @@ from .setup import Setup
 # a quintic spline (3e-7 of the shortest wave).
 _COARSE, _FINE = 32, 256
 _FOCUSES = 401
+# A resist that is not linear is exposed at so many doses, up to this factor each way; nothing is darker than this.
+_DOSES, _FACTOR, _DARK = 9, 2.0, 1e-6
 # A feature that has no more exposure latitude than this jumps past its tolerance.
 LEAST_LATITUDE = 1e-6
 
@@ -114,22 +117,47 @@ def at_point(mask: Layout, setup: Setup, window_nm, cuts: Cuts, focus_nm: float,
     return AtPoint(focus_nm, dose, cd, nils, (wide - narrow) / np.where(cuts.line, 4 * bias, -4 * bias))
 
 
-def speed(process: Process, latent: np.ndarray) -> np.ndarray:
-    """The inverse of the dose at which each point changes between printed and not, from the latent image at dose 1.
+def speed(resist, images: np.ndarray, period_nm, along: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The inverse of the dose at which each point changes between printed and not, from images (mask, focus, y', x').
 
-    The one place where dose enters: here it scales the image against a fixed threshold.
+    `along` takes latent samples to points. The one place where dose enters: it scales the image of a linear resist
+    against its threshold. Others are exposed at a series of doses, between which the logarithms of dose and of what
+    the resist sees are nearly in proportion.
     """
-    return latent / float(double(process.resist.threshold))
+
+    def seen(dose: float) -> np.ndarray:
+        latent = np.stack([[resist.latent(dose * image, period_nm) for image in series] for series in images])
+        return along(latent) / float(resist.threshold)
+
+    if resist.linear:
+        return seen(1.0)
+    log_dose = np.linspace(-np.log(_FACTOR), np.log(_FACTOR), _DOSES)
+    heights = np.stack([np.log(np.maximum(seen(float(np.exp(d))), _DARK)) for d in log_dose])
+    return np.exp(-_crossing(log_dose, heights))
+
+
+def _crossing(x: np.ndarray, heights: np.ndarray) -> np.ndarray:
+    """Where heights (n, ...) over even places (n,), rising, pass zero: by the cubic through the four places about it.
+
+    Beyond the places they are taken to go on with slope 1.
+    """
+    # No two heights of a place are equal.
+    heights = heights + 1e-9 * x.reshape(-1, *(1,) * (heights.ndim - 1))
+    first = np.clip((heights < 0).sum(0) - 2, 0, len(x) - 4)
+    y = np.stack([np.take_along_axis(heights, (first + k)[None], 0)[0] for k in range(4)])
+    found = np.zeros(y.shape[1:])
+    for k in range(4):
+        others = [j for j in range(4) if j != k]
+        found += x[first + k] * np.prod([y[j] / (y[j] - y[k]) for j in others], axis=0)
+    low, high = heights[0], heights[-1]
+    return np.where(low >= 0, x[0] - low, np.where(high <= 0, x[-1] - high, found))
 
 
 def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, progress=None) -> list[Profiles]:
     """Speeds along all cuts, for each mask."""
     process = anchored(setup.process)
-    if not process.resist.linear:
-        raise ConfigError(
-            f"a process window takes every dose from one image, which a {process.resist.kind} resist does not allow: "
-            "use a threshold resist"
-        )
+    if isinstance(process.mask, AlternatingPSM):
+        raise ConfigError("process windows of alternating masks are not measured: take a binary or attenuated one")
     unit = 1 / scanner_of(process).na_over_lambda
     pitch, halo = setup.recipe.stages[-1].pixel_nm / 2, setup.tiles.halo_nm
     long = np.flatnonzero(cuts.length_nm > halo)
@@ -154,9 +182,9 @@ def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, 
     resist = double(process.resist)
     for number, tile, images in zip(used, tiles, aerial_images(shapes, process, tiles, distinct), strict=True):
         here = np.flatnonzero(tile_of == number)
-        latent = np.stack([[resist.latent(image, tile.grid.period_nm) for image in series] for series in images])
-        along = _along(latent, tile.grid, cuts.chosen(here).points_nm(0.5 + 0.5 * coarse))
-        values = make_interp_spline(coarse, speed(process, along), k=5, axis=-1)(fine)
+        points = cuts.chosen(here).points_nm(0.5 + 0.5 * coarse)
+        along = functools.partial(_along, grid=tile.grid, points=points)
+        values = make_interp_spline(coarse, speed(resist, images, tile.grid.period_nm, along), k=5, axis=-1)(fine)
         speeds[:, here] = np.moveaxis(values, 2, 1)[:, :, list(focus_of)]
         if progress is not None:
             progress("tiles", int(np.searchsorted(used, number)) + 1, len(used))

@@ -310,7 +310,7 @@ def _report(gauges: GaugeFile, c: Calibration, rejected, result, configuration, 
     pictures.append(("What is left, by focus.", residuals.by_focus(c)))
     notes = [
         *(f"{text[0].upper()}{text[1:]}." for text in warnings(c)),
-        "Standard errors hold for the model as it is: scalar imaging with a thin mask and the setup's resist. What "
+        "Standard errors hold for the model as it is: a thin mask, and light, films and resist as in the setup. What "
         "the model leaves out is taken up by the free settings.",
         "All gauges are in gauges.csv.",
     ]

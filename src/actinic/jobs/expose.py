@@ -67,6 +67,8 @@ def expose(
     # The last tiles may reach beyond the window.
     rows, columns = int(np.sum(grid.y_nm < window[3])), int(np.sum(grid.x_nm < window[2]))
     images = {name: image[:rows, :columns] for name, image in images.items()}
+    if not rows or not columns:
+        raise ConfigError(f"window {work.window!r} holds no pixel of {grid.pitch_nm:g} nm: make it larger")
     grid = Grid((rows, columns), grid.pitch_nm, grid.origin_nm)
     threshold = float(double(process.resist).threshold)
     images["printed"] = ((images["latent"] >= threshold) == process.printed_above).astype(np.float32)

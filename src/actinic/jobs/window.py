@@ -68,6 +68,8 @@ def window(
     focus, _ = _focus(sweep, setup), _doses(sweep, 1.0)  # what is wrong is told before any work
     if not 0 < sweep.tolerance_percent < 100:
         raise ConfigError(f"a tolerance of {sweep.tolerance_percent:g} % must lie between 0 and 100 %")
+    if sweep.dof_nm is not None and not 0 <= sweep.dof_nm <= 10000:
+        raise ConfigError(f"a depth of focus of {sweep.dof_nm:g} nm must lie between 0 and 10000 nm")
     area = work.window_nm()
     layout = work.read(setup.tiles.halo_nm + 100)
     cuts = _cuts(sweep, setup, layout, area, gauges)
@@ -215,13 +217,17 @@ def _report(work, sides, result: dict, dose, configuration, origin, command) -> 
     for cut in limiting:
         caption = f"Bossung curves of a limiting gauge, {matrix.cuts.names[cut]} (um)."
         pictures.append((caption, plots.bossung_plot(matrix, cut, dose)))
+    kind = work.setup().process.resist.kind
+    doses = (
+        "Every dose is exact" if kind == "threshold" else "Doses are interpolated between nine exposures of each image"
+    )
     too_short = ["The focus series ends inside the window: depths of focus are lower limits."]
     notes = [
-        f"{result['gauges']} gauges, {result['images_computed']} images of each tile. Every dose is exact; between "
+        f"{result['gauges']} gauges, {result['images_computed']} images of each tile. {doses}; between "
         f"focuses a limit of dose is off by at most {result['focus_error_percent']:.2g} %.",
         *(too_short if result["focus_series_too_short"] else []),
         "Width only, within its tolerance: no resist loss, side wall, side lobe or bridging elsewhere is looked at.",
-        "Thin mask, threshold resist, one image plane. Not validated against wafers.",
+        f"Thin mask, {kind} resist, one image plane. Not validated against wafers.",
     ]
     return Report(
         title=f"{Path(work.layout).name}, layer {work.layer}",

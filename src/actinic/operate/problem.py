@@ -98,7 +98,7 @@ class Problem:
                 images = self.scenes.aerials(moved) if self._optical[k] else aerials
                 heights.append(self._heights(moved, images, seen))
             for one, below, above in zip(seen, *heights, strict=True):
-                moves = -(above - below) / (high - low) / (self._doses(machine, one) * one.slope)
+                moves = -(above - below) / (high - low) / (self._doses(machine, one.along) * one.slope)
                 np.add.at(found[:, k], one.along.of, np.nan_to_num(moves))
         lost = np.isnan(self.predict(p))
         found[lost] = 0
@@ -122,12 +122,15 @@ class Problem:
         for view, latent in zip(self.scenes.views, self.scenes.latents(machine, aerials), strict=True):
             grid = self.scenes.grids[view.structure]
             along = rays(self.measurements, view.members, above, latent, grid)
-            level = threshold / (self.dose[along.of] * machine.dose_scale)
+            level = threshold / self._doses(machine, along)
             seen.append(_Seen(along, *find(latent, grid, level, along)))
         return seen
 
-    def _doses(self, machine: Machine, one: _Seen) -> np.ndarray:
-        return self.dose[one.along.of] * machine.dose_scale
+    def _doses(self, machine: Machine, along: Rays) -> np.ndarray:
+        """Factors (ray,) by which the latent images are still to be multiplied."""
+        if not machine.process.resist.linear:
+            return np.ones(len(along.of))
+        return self.dose[along.of] * machine.dose_scale
 
     def _heights(self, machine: Machine, aerials: list[np.ndarray], seen: list[_Seen]) -> list[np.ndarray]:
         """Dose times image less threshold at the edges that were found."""
@@ -135,7 +138,7 @@ class Problem:
         for view, latent, one in zip(self.scenes.views, self.scenes.latents(machine, aerials), seen, strict=True):
             at = one.along.at(np.nan_to_num(one.t))
             image = band.to_points(latent, self.scenes.grids[view.structure], *at)
-            heights.append(self._doses(machine, one) * image - machine.process.resist.threshold)
+            heights.append(self._doses(machine, one.along) * image - machine.process.resist.threshold)
         return heights
 
 

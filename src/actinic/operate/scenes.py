@@ -11,7 +11,7 @@ from pydantic import Field
 from ..errors import ConfigError
 from ..forward import Process
 from ..layout import Layout, clipped, coverage
-from ..mask import transmitted
+from ..mask import AlternatingPSM, made, transmitted
 from ..optics import Scanner, abbe, band
 from ..types import Grid, Scalar, leaf
 from .lines import coherence, lines_grid, lines_samples
@@ -36,6 +36,8 @@ class Machine(eqx.Module):
     def __check_init__(self):
         if not isinstance(self.process.scanner, Scanner):
             raise ConfigError("these optics are kernels of one tile; only a scanner, such as krf-dry, has settings")
+        if isinstance(self.process.mask, AlternatingPSM):
+            raise ConfigError("gauges on alternating masks cannot be calibrated: their lines differ in phase")
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,14 @@ class Drawn:
 
 @dataclass(frozen=True)
 class View:
-    """One structure at one focus setting, and which measurements see it."""
+    """One structure at one focus setting and exposure, and which measurements see it.
+
+    `dose` is 1 for a resist whose latent image grows in proportion to it: then one view serves every dose.
+    """
 
     structure: int
     focus_nm: float
+    dose: float
     members: np.ndarray
 
 
@@ -72,14 +78,15 @@ class Scenes:
         scanner, mask = machine.process.scanner, machine.process.mask
         images: dict[tuple[int, float], np.ndarray] = {}
         for lines, focuses in self._alike().items():
-            pairs = coherence(scanner, lines, np.array(focuses) + machine.focus_offset_nm)
+            pairs = coherence(scanner, lines, np.array(focuses) + machine.focus_offset_nm, machine.process.film)
             for structure, drawn in enumerate(self.lines):
                 if (drawn.pitch_nm, drawn.axis) == (lines.pitch_nm, lines.axis):
-                    made = [lines_samples(pair, mask, drawn) for pair in pairs]
-                    images |= {(structure, focus): image for focus, image in zip(focuses, made, strict=True)}
+                    series = [lines_samples(pair, mask, drawn) for pair in pairs]
+                    images |= {(structure, focus): image for focus, image in zip(focuses, series, strict=True)}
         amplitudes = [transmitted(mask, spectrum) for spectrum in self.spectra]
         for focus in {view.focus_nm for view in self.views if view.structure >= len(self.lines)}:
-            tiled = abbe.aerial(scanner, np.stack(amplitudes), self.tiles[0], focus + machine.focus_offset_nm)
+            place = self.tiles[0], focus + machine.focus_offset_nm
+            tiled = abbe.aerial(scanner, np.stack(amplitudes), *place, machine.process.film)
             images |= {(len(self.lines) + n, focus): image for n, image in enumerate(tiled)}
         return [images[view.structure, view.focus_nm] for view in self.views]
 
@@ -95,9 +102,13 @@ class Scenes:
         return {lines: sorted(found) for lines, found in focuses.items()}
 
     def latents(self, machine: Machine, aerials: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """What the resist sees of the given aerial images at dose 1."""
-        periods = [self.grids[view.structure].period_nm for view in self.views]
-        return [machine.process.resist.latent(a, period) for a, period in zip(aerials, periods, strict=True)]
+        """What the resist sees of the given aerial images, at dose 1 or at the dose of a resist that is not linear."""
+        resist = machine.process.resist
+        seen = []
+        for view, aerial in zip(self.views, aerials, strict=True):
+            exposed = aerial if resist.linear else aerial * (view.dose * machine.dose_scale)
+            seen.append(resist.latent(exposed, self.grids[view.structure].period_nm))
+        return seen
 
 
 def scenes(measurements: Sequence[Measurement], process: Process, drawn: Drawn | None = None) -> Scenes:
@@ -113,10 +124,10 @@ def scenes(measurements: Sequence[Measurement], process: Process, drawn: Drawn |
     structure = np.array(
         [lines.index(m.site) if isinstance(m.site, Lines) else len(lines) + tile_of[m.site] for m in measurements]
     )
-    seen: dict[tuple[int, float], list[int]] = {}
+    seen: dict[tuple[int, float, float], list[int]] = {}
     for place, (s, m) in enumerate(zip(structure, measurements, strict=True)):
-        seen.setdefault((int(s), m.focus_nm), []).append(place)
-    views = tuple(View(s, focus, np.array(members)) for (s, focus), members in seen.items())
+        seen.setdefault((int(s), m.focus_nm, 1.0 if process.resist.linear else m.dose), []).append(place)
+    views = tuple(View(*condition, np.array(members)) for condition, members in seen.items())
     grids = (*map(lines_grid, lines), *tiles)
     return Scenes(lines, tiles, grids, spectra, structure, views)
 
@@ -146,5 +157,6 @@ def _spectra(tiles: tuple[Grid, ...], process: Process, drawn: Drawn) -> np.ndar
     period = tiles[0].period_nm
     ky, kx = scanner.orders(period, scanner.source_points(period)[0])
     orders = int(np.ceil(GROWTH * ky)), int(np.ceil(GROWTH * kx))
-    covered = (coverage(clipped(drawn.layout, grid.window_nm), grid).astype(float) for grid in tiles)
+    [shapes] = made(process.mask, (drawn.layout,))
+    covered = (coverage(clipped(shapes, grid.window_nm), grid).astype(float) for grid in tiles)
     return np.stack([band.mask_spectrum(c, orders) for c in covered])

@@ -7,6 +7,8 @@ from .film import reflectivity_curve as reflectivity_curve
 from .film import swing_curve as swing_curve
 from .kernels import KernelFile as KernelFile
 from .materials import optical_constants as optical_constants
+from .polarisation import sources_of as sources_of
+from .polarisation import vector_rows as vector_rows
 from .pupil import JonesPupil as JonesPupil
 from .pupil import Projector as Projector
 from .pupil import zernike as zernike

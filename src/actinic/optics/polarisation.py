@@ -39,6 +39,13 @@ def states(points: np.ndarray, polarisation: Polarisation) -> tuple[np.ndarray, 
     return np.concatenate([number[~halved], np.repeat(number[halved], 2)]), np.concatenate([across[~halved], both])
 
 
+def sources_of(projector: Projector, points: np.ndarray, polarisation: Polarisation) -> np.ndarray:
+    """Source point of each of `vector_rows`' rows (m,), an order which it repeats for every component and depth."""
+    if projector.jones is None and polarisation == "unpolarised":
+        return np.arange(len(points))
+    return states(points, polarisation)[0]
+
+
 def vector_rows(
     projector: Projector, rows, directions, points, polarisation: Polarisation, film: FilmStack | None = None
 ):

@@ -1,14 +1,12 @@
 """`actinic expose`: what a layout prints as it is drawn."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from .console import Outcome, columns, number
-from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, Settings, Window
-
-Resists = Literal["threshold", "compact", "chemistry"]
+from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, ResistKind, Settings, Window
 
 
 def expose(
@@ -28,9 +26,7 @@ def expose(
     save: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Write every stage as arrays with grid and units.")
     ] = None,
-    resist: Annotated[
-        Resists | None, typer.Option(help="A typical resist for the wavelength.  [default: the setup's own]")
-    ] = None,
+    resist: ResistKind = None,
     force: Force = False,
 ) -> Outcome:
     """Print a layer as it is drawn: aerial image and printed area."""
@@ -49,6 +45,8 @@ def _row(key: str, value) -> tuple[str, str, str]:
 
 
 def _cell(value) -> str:
+    if isinstance(value, list | tuple) and value and isinstance(value[0], list | tuple):
+        return f"{len(value)}, see --json"
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell, value))
     return str(value) if isinstance(value, str | bool | dict | Path) else number(value, 4)

@@ -27,6 +27,10 @@ Retarget = Annotated[
 RetargetHold = Annotated[
     bool, typer.Option("--retarget-hold", help="Let the etch table's rim hold beyond it instead of refusing.")
 ]
+ResistKind = Annotated[
+    Literal["threshold", "compact", "chemistry"] | None,
+    typer.Option(help="A typical resist for the wavelength.  [default: the setup's own]"),
+]
 PhaseLayer = Annotated[
     str | None,
     typer.Option(metavar="L/D", help="Shifted glass of an alternating mask.  [default: phases are assigned]"),

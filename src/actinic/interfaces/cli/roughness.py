@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ...errors import DONE, OUT_OF_SPEC
+from ...errors import DONE, OUT_OF_SPEC, ConfigError
 from .console import Outcome, columns, number
 from .options import Force
 
+FORMATS = (".png", ".svg", ".pdf")
 ROWS = (
     ("sigma", "sigma_nm", "sigma_95_nm", "nm"),
     ("correlation length", "xi_nm", "xi_95_nm", "nm"),
@@ -40,6 +41,8 @@ def roughness(
     if plot is not None:
         from ...jobs.folder import refuse_existing
 
+        if plot.suffix.lower() not in FORMATS:
+            raise ConfigError(f"{plot}: a picture is written as {', '.join(FORMATS)}")
         refuse_existing(plot, force)
     result = jobs.roughness(file, step_nm=step, blur_nm=blur, pairs=pairs, dark_lines=dark, detrend=detrend)
     if plot is not None:

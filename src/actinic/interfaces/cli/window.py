@@ -8,7 +8,7 @@ import typer
 
 from ...errors import DONE, OUT_OF_SPEC
 from .console import Outcome, columns, number, progress
-from .options import Cell, Drawn, Force, Layer, Optics, Settings, Window
+from .options import Cell, Drawn, Force, Layer, MaskType, Optics, ResistKind, Settings, Window
 from .summary import effort, files
 
 
@@ -21,6 +21,8 @@ def window(
     window: Window = None,
     cell: Cell = None,
     settings: Settings = None,
+    mask_type: MaskType = None,
+    resist: ResistKind = None,
     mask: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A mask to judge, beside the layout as drawn.")
     ] = None,
@@ -51,7 +53,7 @@ def window(
     """
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()))
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, resist=resist)
     sweep = jobs.Sweep(focus, dose, tolerance, dof, most)
     with progress() as report:
         result = jobs.window(
