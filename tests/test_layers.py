@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "actinic"
 
 # Files and folders of the package, lowest first; `__init__` is the package's own list of public names.
 ORDER = [
-    *("errors", "types", "timing", "config", "layout", "mask", "optics", "resist", "metrology", "forward", "presets"),
+    *("errors", "types", "timing", "writing", "config", "layout", "mask", "optics", "resist", "metrology", "forward", "presets"),
     *("inverse", "scale", "design", "operate", "jobs", "interfaces", "__init__"),
 ]
 

@@ -6,16 +6,14 @@ import base64
 import io
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from ..errors import InputError
+from ..writing import write_file
 
 _DPI = 192  # two pixels of a picture to one of the page
 
@@ -43,21 +41,8 @@ class Report:
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
     """Write the report as one HTML file, whole or not at all; InputError where it cannot be written."""
-    target = Path(path)
     # A name taken from a layout may hold what UTF-8 cannot say.
-    page = _page(report).encode("utf-8", "replace")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(page)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_file(path, _page(report).encode("utf-8", "replace"))
 
 
 def _page(report: Report) -> str:
