@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from actinic import design, jobs
 from actinic.interfaces import plots
-from actinic.jobs.correct import read_mask
+from actinic.jobs.checked import read_mask
 from actinic.layout import parse_layer, parse_window, read_layout
 
 # The part of the row that is shown, x in um; in y the whole row.

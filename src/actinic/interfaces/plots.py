@@ -126,6 +126,28 @@ def epe_map(v: Verification, ax: Axes | None = None, window_nm: Window | None = 
     return ax
 
 
+def spot_map(
+    v: Verification, at_nm: tuple[float, float], corner: str, ax: Axes | None = None, size_nm: float = 1200.0
+) -> Axes:
+    """Surroundings of a place: target, mask, and the printed contours of the nominal and of one more corner."""
+    x, y = at_nm
+    window = x - size_nm / 2, y - size_nm / 2, x + size_nm / 2, y + size_nm / 2
+    ax = _map_axes(ax, window, right=0.15)
+    _fill(ax, v.target, window, facecolor=FILL, zorder=-1)
+    _lines(ax, _rings(v.mask), window, color=MASK, linewidth=0.8)
+    shown = {p.name: p for p in v.prints}
+    worst = shown.get(corner)
+    keys: list[Patch | Line2D] = [Patch(facecolor=FILL, label="target"), _key("mask", MASK, 0.8)]
+    for print_, color in ((v.prints[0], INK), (worst, PRINTED)):
+        if print_ is None or (color == PRINTED and print_ is v.prints[0]):
+            continue
+        _lines(ax, _level_lines(print_.values, print_.grid, print_.level, window), window, color=color, linewidth=1.3)
+        keys.append(_key("nominal" if color == INK else print_.name, color))
+    ax.plot(_UM * x, _UM * y, linestyle="none", marker="+", color=INK, markersize=9, markeredgewidth=0.8)
+    _legend(ax, keys, columns=2)
+    return ax
+
+
 def epe_histogram(after: Verification, before: Verification | None = None, ax: Axes | None = None) -> Axes:
     """Signed EPE of the edge gauges (line ends apart, as in the summary); what lies beyond is in the end bins."""
     ax = _axes(ax, 0.6, right=0.1, top=0.45)
@@ -243,10 +265,10 @@ def _axes(ax: Axes | None, ratio: float, right: float, top: float) -> Axes:
     return ax
 
 
-def _map_axes(ax: Axes | None, window: Window) -> Axes:
+def _map_axes(ax: Axes | None, window: Window, right: float = 0.8) -> Axes:
     """Axes in um over a window, to scale, y up."""
     x0, y0, x1, y1 = (_UM * side for side in window)
-    ax = _axes(ax, float(np.clip((y1 - y0) / (x1 - x0), 0.3, 1.5)), right=0.8, top=0.28)
+    ax = _axes(ax, float(np.clip((y1 - y0) / (x1 - x0), 0.3, 1.5)), right=right, top=0.28 if right > 0.5 else 0.5)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), aspect="equal", anchor="NW", xlabel="x (µm)", ylabel="y (µm)")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -288,11 +310,18 @@ def _printed(v: Verification) -> list[np.ndarray]:
 
     They end at the window: an image of a window is not periodic, so `metrology.contours` does not apply.
     """
-    grid = v.latent.grid
-    if min(grid.shape) < 2:
+    return _level_lines(v.latent.values, v.latent.grid, v.threshold, v.window_nm)
+
+
+def _level_lines(values, grid: Grid, level: float, window: Window) -> list[np.ndarray]:
+    """Lines (n, 2) in nm where samples [y, x] take a level, in a window and a sample around it."""
+    reach = 2 * grid.pitch_nm
+    columns = (grid.x_nm > window[0] - reach) & (grid.x_nm < window[2] + reach)
+    rows = (grid.y_nm > window[1] - reach) & (grid.y_nm < window[3] + reach)
+    if min(rows.sum(), columns.sum()) < 2:
         return []
-    height = np.asarray(v.latent.values, np.float64)
-    found = contourpy.contour_generator(grid.x_nm, grid.y_nm, height).lines(v.threshold)
+    height = np.asarray(values, np.float64)[np.ix_(rows, columns)]
+    found = contourpy.contour_generator(grid.x_nm[columns], grid.y_nm[rows], height).lines(level)
     return [np.asarray(line) for line in found]
 
 

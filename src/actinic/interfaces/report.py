@@ -22,9 +22,9 @@ _DPI = 192  # two pixels of a picture to one of the page
 class Report:
     """What a report says, in reading order; all of it plain text.
 
-    `numbers` are (label, value, unit, comparison), the first five shown; `figures` are (caption, figure);
-    `tables` are (caption, rows), the first row the heading; `notes` say what limits the result; `configuration` is
-    TOML, `reproduce` shell commands; `provenance` may nest.
+    `numbers` are (label, value, unit, comparison), the first five shown; `figures` are (caption, figure), `gallery`
+    the same smaller; `tables` are (caption, rows), the first row the heading; `notes` say what limits the result;
+    `configuration` is TOML, `reproduce` shell commands; `provenance` may nest.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Report:
     provenance: Mapping[str, object]
     reproduce: str
     tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
+    gallery: Sequence[tuple[str, Figure]] = ()
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
@@ -48,6 +49,7 @@ def write_report(path: str | os.PathLike[str], report: Report) -> None:
 def _page(report: Report) -> str:
     sections = [
         ("Pictures", "\n".join(_figure(caption, figure) for caption, figure in report.figures), "figures"),
+        ("Worst places", "\n".join(_figure(caption, figure) for caption, figure in report.gallery), "gallery"),
         ("Tables", "\n".join(_table(caption, rows) for caption, rows in report.tables), "tables"),
         ("Limits of this result", _list(report.notes), "notes"),
         ("Configuration", _code(report.configuration), "configuration"),
@@ -212,6 +214,10 @@ h2 { margin-bottom: 1.5rem; font-size: 1.25rem; font-weight: 500; letter-spacing
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 3rem 3.5rem;
   align-items: start;
 }
+#gallery + div {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 2.5rem;
+  align-items: start;
+}
 figure { min-width: 0; }
 figure img {
   display: block; width: 100%; max-width: 36rem; height: auto; border-radius: 4px;
@@ -257,6 +263,7 @@ code { font: inherit; }
   #configuration + div code { columns: 2; }
   section[aria-labelledby] { margin-top: 2rem; }
   #figures + div { grid-template-columns: 1fr 1fr; gap: 1.5rem; }
+  #gallery + div { grid-template-columns: 1fr 1fr 1fr; gap: 1rem; }
   h2 { break-after: avoid; }
   figure, li, .numbers > div, .terms > div { break-inside: avoid; }
   pre { border: 1px solid var(--line); background: none; }

@@ -17,6 +17,7 @@ from .contest import pvb as pvb
 from .contour import contours as contours
 from .cover import ENCLOSURE as ENCLOSURE
 from .cover import END_CAP as END_CAP
+from .cover import REACH_NM as REACH_NM
 from .cover import Cover as Cover
 from .cover import enclosures as enclosures
 from .cover import end_caps as end_caps
@@ -32,7 +33,12 @@ from .gauges import Gauges as Gauges
 from .gauges import gauges as gauges
 from .necks import Widths as Widths
 from .necks import printed_widths as printed_widths
+from .prints import ASSIST as ASSIST
+from .prints import BRIDGE as BRIDGE
 from .prints import KINDS as KINDS
+from .prints import MISSING as MISSING
+from .prints import OPEN as OPEN
+from .prints import SIDE_LOBE as SIDE_LOBE
 from .prints import Defect as Defect
 from .prints import Print as Print
 from .prints import counted as counted
