@@ -74,25 +74,29 @@ def _rank(spot: Spot):
 
 def _defects(found: Verification) -> Iterator[Spot]:
     for d in found.defects:
-        text = f"{d.area_nm2:.0f} nm2 at {d.corners[0]}, {len(d.corners)} corners"
+        text = f"{d.area_nm2:.0f} nm2 at {d.corners[0]}, {_of(len(d.corners), 'corner')}"
         yield Spot(
             d.kind, d.at_nm, d.box_nm, d.area_nm2, found.sliver_nm2, "nm2", None, d.corners[0], len(d.corners), text
         )
 
 
 def _edges(found: Verification, limits: Limits) -> Iterator[Spot]:
-    """Gauges beyond the limit or without an edge, nominally."""
+    """Gauges that are beyond the limit or without an edge nominally, and the corner where they lie farthest off."""
     gauges, size = found.gauges, np.abs(found.epe_nm)
     at = np.stack([gauges.x_nm, gauges.y_nm], 1)
     bad = np.flatnonzero((size > limits.epe_nm) | found.failed)
-    nominal = found.prints[0].name if found.prints else "nominal"
+    corners = found.epe_nm[None] if found.at_corners_nm is None else found.at_corners_nm
+    worst = np.abs(corners).argmax(0)
     for g, count in apart(at, size, bad):
         value, end = float(found.epe_nm[g]), gauges.kind[g] == LINE_END
         lost = bool(found.failed[g])
         kind = LOST if lost else "line end" if end else "edge placement"
+        corner = found.prints[worst[g]].name if found.prints else "nominal"
         text = "no printed edge within 100 nm" if lost else f"EPE {value:+.1f} nm"
+        if worst[g] and not lost:
+            text += f", {corners[worst[g], g]:+.1f} nm at {corner}"
         beyond = None if lost else float(size[g]) - limits.epe_nm
-        yield _spot(kind, at[g], value, limits.epe_nm, beyond, nominal, count, f"{text}, {count} gauges")
+        yield _spot(kind, at[g], value, limits.epe_nm, beyond, corner, count, f"{text}, {_of(count, 'gauge')}")
 
 
 def _bands(found: Verification, limits: Limits) -> Iterator[Spot]:
@@ -104,7 +108,7 @@ def _bands(found: Verification, limits: Limits) -> Iterator[Spot]:
     far = np.abs(found.at_corners_nm - found.at_corners_nm[0]).argmax(0)
     for g, count in apart(at, band, np.flatnonzero((band > limit) & ~found.failed)):
         corner = found.prints[far[g]].name
-        text = f"the edge moves {band[g]:.1f} nm over the corners, farthest at {corner}, {count} gauges"
+        text = f"the edge moves {band[g]:.1f} nm over the corners, farthest at {corner}, {_of(count, 'gauge')}"
         yield _spot(BAND, at[g], float(band[g]), limit, float(band[g]) - limit, corner, count, text)
 
 
@@ -117,7 +121,8 @@ def _narrow(found: Verification, limits: Limits) -> Iterator[Spot]:
         beyond = least - widths.printed_nm
         for c, count in apart(widths.middle_nm, beyond, np.flatnonzero((beyond > 0) & (widths.line == line))):
             corner, drawn, printed = found.prints[widths.corner[c]].name, widths.drawn_nm[c], widths.printed_nm[c]
-            text = f"{'line' if line else 'space'} of {drawn:.0f} nm prints {printed:.1f} nm at {corner}, {count} cuts"
+            what = "line" if line else "space"
+            text = f"{what} of {drawn:.0f} nm prints {printed:.1f} nm at {corner}, {_of(count, 'cut')}"
             yield _spot(
                 kind, widths.middle_nm[c], float(printed), float(least[c]), float(beyond[c]), corner, count, text
             )
@@ -130,6 +135,10 @@ def _uncovered(against: Covered) -> Iterator[Spot]:
             what = "beyond" if c.kind == END_CAP else "around"
             text = f"{c.printed_nm:.1f} nm {what} {against.layer} at {c.corner}, drawn {c.drawn_nm:.1f} nm"
             yield Spot(c.kind, c.at_nm, c.box_nm, c.printed_nm, against.limit_nm, "nm", beyond, c.corner, 1, text)
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _spot(kind: str, at, value: float, limit: float, beyond: float | None, corner: str, count: int, text: str) -> Spot:

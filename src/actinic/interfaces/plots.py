@@ -17,7 +17,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, PathPatch
+from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
@@ -44,6 +44,7 @@ _MOST_PIXELS = 1000  # along a side of a drawn image
 _MOST_PIECES = 2000  # of a vector picture
 _TEXT = 9.0  # points
 _FIGURE = 4.8  # inches wide
+_SMALL = 3.2
 _BINS = 61  # odd, so that one of them is centred on zero
 
 
@@ -126,24 +127,23 @@ def epe_map(v: Verification, ax: Axes | None = None, window_nm: Window | None = 
     return ax
 
 
-def spot_map(
-    v: Verification, at_nm: tuple[float, float], corner: str, ax: Axes | None = None, size_nm: float = 1200.0
-) -> Axes:
-    """Surroundings of a place: target, mask, and the printed contours of the nominal and of one more corner."""
-    x, y = at_nm
-    window = x - size_nm / 2, y - size_nm / 2, x + size_nm / 2, y + size_nm / 2
-    ax = _map_axes(ax, window, right=0.15)
+def spot_map(v: Verification, box_nm: Window, corner: str, ax: Axes | None = None) -> Axes:
+    """A box and its surroundings: target, mask, and the contours printed nominally and at one more corner."""
+    x0, y0, x1, y1 = box_nm
+    x, y, half = 0.5 * (x0 + x1), 0.5 * (y0 + y1), max(300.0, 0.75 * (x1 - x0), 0.75 * (y1 - y0))
+    window = x - half, y - half, x + half, y + half
+    if ax is None:
+        ax = Figure(figsize=(_SMALL, _SMALL + 0.25)).add_axes((0.17, 0.13, 0.8, 0.8 * _SMALL / (_SMALL + 0.25)))
+    ax = _map_axes(ax, window)
     _fill(ax, v.target, window, facecolor=FILL, zorder=-1)
     _lines(ax, _rings(v.mask), window, color=MASK, linewidth=0.8)
-    shown = {p.name: p for p in v.prints}
-    worst = shown.get(corner)
     keys: list[Patch | Line2D] = [Patch(facecolor=FILL, label="target"), _key("mask", MASK, 0.8)]
-    for print_, color in ((v.prints[0], INK), (worst, PRINTED)):
-        if print_ is None or (color == PRINTED and print_ is v.prints[0]):
-            continue
-        _lines(ax, _level_lines(print_.values, print_.grid, print_.level, window), window, color=color, linewidth=1.3)
-        keys.append(_key("nominal" if color == INK else print_.name, color))
-    ax.plot(_UM * x, _UM * y, linestyle="none", marker="+", color=INK, markersize=9, markeredgewidth=0.8)
+    nominal, *others = v.prints
+    for shown, color in ((nominal, INK), *((p, PRINTED) for p in others if p.name == corner)):
+        _lines(ax, _level_lines(shown.values, shown.grid, shown.level, window), window, color=color, linewidth=1.2)
+        keys.append(_key(shown.name, color))
+    style = dict(fill=False, linestyle=":", edgecolor=SOFT, linewidth=0.9)
+    ax.add_patch(Rectangle((_UM * x0, _UM * y0), _UM * (x1 - x0), _UM * (y1 - y0), **style))
     _legend(ax, keys, columns=2)
     return ax
 
@@ -265,10 +265,10 @@ def _axes(ax: Axes | None, ratio: float, right: float, top: float) -> Axes:
     return ax
 
 
-def _map_axes(ax: Axes | None, window: Window, right: float = 0.8) -> Axes:
+def _map_axes(ax: Axes | None, window: Window) -> Axes:
     """Axes in um over a window, to scale, y up."""
     x0, y0, x1, y1 = (_UM * side for side in window)
-    ax = _axes(ax, float(np.clip((y1 - y0) / (x1 - x0), 0.3, 1.5)), right=right, top=0.28 if right > 0.5 else 0.5)
+    ax = _axes(ax, float(np.clip((y1 - y0) / (x1 - x0), 0.3, 1.5)), right=0.8, top=0.28)
     ax.set(xlim=(x0, x1), ylim=(y0, y1), aspect="equal", anchor="NW", xlabel="x (µm)", ylabel="y (µm)")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

@@ -18,6 +18,9 @@ from ..writing import write_file
 _DPI = 192  # two pixels of a picture to one of the page
 
 
+Pictures = Sequence[tuple[str, Figure]]
+
+
 @dataclass(frozen=True)
 class Report:
     """What a report says, in reading order; all of it plain text.
@@ -31,13 +34,13 @@ class Report:
     verdict: str
     good: bool
     numbers: Sequence[tuple[str, str, str, str]]
-    figures: Sequence[tuple[str, Figure]]
+    figures: Pictures
     notes: Sequence[str]
     configuration: str
     provenance: Mapping[str, object]
     reproduce: str
     tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
-    gallery: Sequence[tuple[str, Figure]] = ()
+    gallery: Pictures = ()
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:

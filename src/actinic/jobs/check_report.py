@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from ..design.hotspots import Covered, Spot
 from ..design.setup import Setup
 from ..design.verify import Verification
 from ..forward import Process
 from ..interfaces import plots
+from ..interfaces.report import Pictures
 from ..layout import Marker
 from ..metrology import counted
 
@@ -17,11 +16,11 @@ MOST_ROWS, MOST_PICTURES = 20, 6
 Table = tuple[str, list[list[str]]]
 
 
-def spot_pictures(v: Verification, spots: Sequence[Spot]) -> list[tuple[str, Figure]]:
+def spot_pictures(v: Verification, spots: Sequence[Spot]) -> Pictures:
     """The worst hotspots: target, mask, and what is printed nominally and at the corner where they are worst."""
     shown = []
     for number, spot in enumerate(spots[:MOST_PICTURES]):
-        axes = plots.spot_map(v, spot.at_nm, spot.corner)
+        axes = plots.spot_map(v, spot.box_nm, spot.corner)
         shown.append((f"{number + 1}. {spot.kind[0].upper()}{spot.kind[1:]}: {spot.text}.", axes.figure))
     return shown
 

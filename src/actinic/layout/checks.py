@@ -47,6 +47,8 @@ def rule_markers(
     straight = is_rectilinear(layout)
     layout = layout if straight else refined(layout, _UNIT_NM)
     unit, mask = layout.dbu_nm, region_of(layout)
+    if not straight:
+        mask = mask.smoothed(1, True)  # vertices that stand for nothing cost the square of their number
     near = mask if window_nm is None else mask & db.Region(_around(window_nm, 8 * max(width_nm, space_nm), unit))
     found: list[Marker] = []
     for kind, rule in (("mask width", width_nm), ("mask space", space_nm)):
@@ -128,8 +130,8 @@ def _removed(part: db.Region, pairs: db.EdgePairs, unit: float, rule: float) -> 
 
 
 def _parallel(a: db.Edge, b: db.Edge) -> bool:
-    """Whether two edges run against each other to 30 degrees."""
-    return -(a.dx() * b.dx() + a.dy() * b.dy()) > 0.866 * a.length() * b.length()
+    """Whether two edges run against each other to 10 degrees: chords of a cap are then 0.4 % short at most."""
+    return -(a.dx() * b.dx() + a.dy() * b.dy()) > 0.985 * a.length() * b.length()
 
 
 def _widest(local: db.Region, around: db.Box, place: db.Box, rule: float, unit: float) -> float:
