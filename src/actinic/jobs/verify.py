@@ -64,6 +64,8 @@ def verify(
     for file in (lyrdb, beyond.report):
         if file is not None:
             refuse_existing(file, force)
+            if not Path(file).absolute().parent.is_dir():
+                raise ConfigError(f"{file}: {Path(file).parent} is no folder")
     asked = [_reach_asked(name) for name in (*beyond.cover, *beyond.end_cap)]
     if not beyond.margin_nm > 0:
         raise ConfigError(f"the margin of an equivalence must be more than 0 nm, not {beyond.margin_nm:g}")

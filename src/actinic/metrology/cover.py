@@ -104,7 +104,7 @@ def _drawn(target: Layout, sites: Gauges) -> np.ndarray:
     hair, far = 0.01, 1e6
     out, facing, _ = seen(target, at - hair * normal, normal, far)
     back, *_ = seen(target, at, -normal, far)
-    return np.clip(np.round(np.where(facing > 0, out - hair, -back), 6), -REACH_NM, REACH_NM)
+    return np.clip(np.round(np.where((facing > 0) & np.isfinite(out), out - hair, -back), 6), -REACH_NM, REACH_NM)
 
 
 def _overlaps(rings: list[Layout], wanted: list[bool], prints: Sequence[Print]) -> list[float | None]:

@@ -63,7 +63,8 @@ def printed_widths(
         aside = (corner_nm / 3) * np.stack([-ray[:, 1], ray[:, 0]], 1)
         width, facing, edge = seen(target, place + aside, ray, reach_nm)
         other, turned, _ = seen(target, place - aside, ray, reach_nm)
-        good = (np.minimum(facing, turned) if line else -np.maximum(facing, turned)) > _FACING
+        good = np.isfinite(width + other)
+        good &= (np.minimum(facing, turned) if line else -np.maximum(facing, turned)) > _FACING
         width, other = (np.where(good, w, 0.0) for w in (width, other))
         good &= np.abs(width - other) <= 0.4 * corner_nm  # what 30 degrees make of it
         width = 0.5 * (width + other)
