@@ -33,7 +33,6 @@ def verification(run: Path) -> design.Verification:
         setup.process,
         parse_window(origin["window_um"]),
         pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
-        core_nm=setup.tiles.core_nm,
         halo_nm=setup.tiles.halo_nm,
     )
     return found

@@ -87,9 +87,8 @@ def test_all_kinds_are_in_one_list_the_worst_first():
     ]
     assert [s.beyond_nm for s in spots] == [None] * 4 + [60, 16, 8.5, 8, 6, 4]
     assert [s.corner for s in spots[4:]] == ["high", "low", "low", "low", "low", "high"]
-    assert (
-        spots[6].at_nm == (700, 300) and spots[6].box_nm == (600, 200, 800, 400) and "-25.0 nm at low" in spots[6].text
-    )
+    edge = spots[7]
+    assert edge.at_nm == (700, 300) and edge.box_nm == (600, 200, 800, 400) and "-25.0 nm at low" in edge.text
 
 
 def test_limits_that_the_setup_states_take_the_place_of_shares():
@@ -265,3 +264,18 @@ def test_a_report_is_not_written_over(chip, tmp_path):
     work = jobs.Work(chip / "chip.oas", "1/0")
     with pytest.raises(ConfigError, match="file already"):
         jobs.verify(work, chip / "mask.oas", beyond=jobs.Beyond(report=Path(tmp_path / "old.html")))
+
+
+def test_the_corners_print_what_the_dose_says():
+    """More dose prints a clear line wider, at every gauge, and the local band is how far apart the corners are."""
+    setup = jobs.load_setup("krf-dry")
+    drawn = layout.isolated_line(200, (-1500, -1500, 1500, 1500))
+    (found,) = design.verify(drawn, [drawn], setup.process, (-200.0, -200.0, 200.0, 200.0), halo_nm=600.0)
+    at = dict(zip((p.name for p in found.prints), found.at_corners_nm, strict=True))
+    assert (at["low dose, defocus -"] < at["high dose, defocus -"] - 2).all()
+    assert (at["nominal"] < at["high dose, best focus"]).all() and np.array_equal(at["nominal"], found.epe_nm)
+    assert found.local_band_nm == pytest.approx(found.at_corners_nm.max(0) - found.at_corners_nm.min(0))
+    w = found.widths
+    nominal = 200 + 2 * found.epe_nm.mean()
+    lowest = 200 + 2 * min(epe.mean() for epe in at.values())
+    assert w.line.all() and w.printed_nm == pytest.approx(lowest, abs=0.05) and lowest < nominal

@@ -23,6 +23,7 @@ from .setup import Setup as Setup
 from .setup import Spec as Spec
 from .setup import Tiles as Tiles
 from .trace import trace as trace
+from .verify import CORE as CORE
 from .verify import MARGIN_NM as MARGIN_NM
 from .verify import Verification as Verification
 from .verify import corner_distance_nm as corner_distance_nm

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..config import to_toml
-from ..design import retarget as aims
 from ..design.hotspots import Covered
+from ..design.retarget import read_etch_table
+from ..design.retarget import retarget as retargeted
 from ..design.setup import Setup
 from ..design.verify import MARGIN_NM, Verification, corner_distance_nm
 from ..design.verify import verify as measured
@@ -74,7 +75,7 @@ def verify(
     layout = work.read(setup.tiles.halo_nm + MARGIN_NM + 100)
     number = parse_layer(mask_layer) if mask_layer else work.layer_number()
     masks = [_Read(work, setup, file, number) for file in (mask, beyond.against) if file is not None]
-    aim = None if retarget is None else aims.retarget(layout, aims.read_etch_table(retarget, hold))
+    aim = None if retarget is None else retargeted(layout, read_etch_table(retarget, hold))
     target = layout if aim is None else aim.target
     others = [_beside(work, layer, target.dbu_nm) for layer, _ in asked]
     found = measured(
