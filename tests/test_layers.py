@@ -51,8 +51,7 @@ MAX_LINES, MAX_ARGUMENTS = 600, 8
 EXCEPTIONS: dict[str, str] = {
     "jobs.correct imports interfaces.plots": "a run folder is not whole without its report",
     "jobs.correct imports interfaces.report": "as above; neither knows jobs",
-    "jobs.verify imports interfaces.plots": "as above, when it is asked for",
-    "jobs.verify imports interfaces.report": "as above",
+    "jobs.verify imports interfaces.report": "as above, when it is asked for",
     "jobs.check_report imports interfaces.plots": "as above",
     "jobs.check_report imports interfaces.report": "as above",
     "jobs.window imports interfaces.window_plots": "as above",

@@ -68,8 +68,9 @@ def ranked(found: Verification, limits: Limits, covered: Sequence[Covered] = ())
 
 
 def _rank(spot: Spot):
-    fatal = spot.beyond_nm is None
-    return not fatal, FATAL.index(spot.kind) if fatal else 0, -(spot.value if fatal else spot.beyond_nm), spot.box_nm
+    if spot.beyond_nm is None:
+        return False, FATAL.index(spot.kind), -spot.value, spot.box_nm
+    return True, 0, -spot.beyond_nm, spot.box_nm
 
 
 def _defects(found: Verification) -> Iterator[Spot]:

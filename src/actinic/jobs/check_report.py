@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..config import to_toml
 from ..design.hotspots import Covered, Spot
 from ..design.setup import Setup
 from ..design.verify import Verification
 from ..forward import Process
 from ..interfaces import plots
-from ..interfaces.report import Pictures
+from ..interfaces.report import Pictures, Report
 from ..layout import Marker
 from ..metrology import counted
+from .checked import Checked
+from .compared import comparison_tables
 
 MOST_ROWS, MOST_PICTURES = 20, 6
 Table = tuple[str, list[list[str]]]
@@ -125,3 +128,65 @@ def imaging(process: Process) -> str:
     polarisation = getattr(process.scanner, "polarisation", None)
     light = "Scalar imaging" if polarisation is None else f"Vector imaging ({polarisation} light)"
     return light if process.film is None else f"{light} in a film stack"
+
+
+def verification_report(
+    setup: Setup, v: Verification, check: Checked, covered: Sequence[Covered], result: dict, origin: dict
+) -> Report:
+    """What `verify` writes with --report: of one mask, beside another where one was compared."""
+
+    def number(label: str, key: str, unit: str, beside: str):
+        value = result[key]
+        shown = "-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
+        return label, shown, unit, beside
+
+    spec, other = setup.spec, result.get("against", {}).get("figures", {})
+    asked = {} if spec is None else {"mean_abs_epe_nm": spec.mean_abs_epe_nm, "max_epe_nm": spec.max_abs_epe_nm}
+
+    def beside(key: str) -> str:
+        parts = [f"asked {asked[key]:g} nm"] if key in asked else []
+        return ", ".join([*parts, f"the other {other[key]:.2f}"] if other.get(key) is not None else parts)
+
+    numbers = [
+        number("Mean |EPE|", "mean_abs_epe_nm", "nm", beside("mean_abs_epe_nm")),
+        number("EPE 3 sigma", "epe_3sigma_nm", "nm", beside("epe_3sigma_nm")),
+        number("Largest |EPE|", "max_epe_nm", "nm", beside("max_epe_nm")),
+        number("PV band", "pv_band_nm", "nm", f"at most {result['pv_band_max_nm']:.2f} nm at a gauge"),
+        number("Shots", "shots", "", f"{result['vertices']} vertices"),
+    ]
+    pictures = [
+        ("Printed contour on the nominal latent image, with target and mask.", plots.print_map(v)),
+        ("Process-variation band over all corners.", plots.band_map(v)),
+        ("Edge placement error at the gauges.", plots.epe_map(v)),
+        ("Edge placement error, edge gauges.", plots.epe_histogram(v)),
+    ]
+    notes = [
+        f"{result['gauges']} gauges every 10 nm and {result['line_ends']} line ends; the mask file was rasterised, "
+        "imaged by Abbe in float64 and measured by code that no optimiser uses.",
+        widths_note(result),
+        rules_note(setup, result),
+        defect_note(v),
+        *etch_note(result),
+        f"{imaging(setup.process)} with a thin mask and a {setup.process.resist.kind} resist. Not validated "
+        "against wafers.",
+    ]
+    tables = [
+        *spot_table(check.spots),
+        *cover_table(covered),
+        *(comparison_tables(result) if "against" in result else []),
+        *rule_table(check.rules),
+    ]
+    files = origin["inputs"]
+    return Report(
+        title=f"{files['mask']['file']} for {files['layout']['file']}, layer {origin['layer']}",
+        verdict=result["verdict"],
+        good=result["in_spec"],
+        numbers=numbers,
+        figures=[(caption, axes.figure) for caption, axes in pictures],
+        gallery=spot_pictures(v, check.spots),
+        tables=tables,
+        notes=notes,
+        configuration=to_toml(setup),
+        provenance=origin,
+        reproduce=origin["command"],
+    )

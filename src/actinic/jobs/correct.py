@@ -14,7 +14,7 @@ from ..design import Setup, Verification
 from ..errors import ConfigError, MissingError
 from ..interfaces import plots
 from ..interfaces.report import Report, write_report
-from ..layout import Layout, boolean, clipped, place_row, snapped, write_layout
+from ..layout import Layout, boolean, clipped, place_row, snapped, write_layout, write_markers
 from ..mask import reach_nm
 from ..timing import Clock
 from .check_report import defect_note, etch_note, imaging, rule_table, rules_note, spot_pictures, spot_table
@@ -161,6 +161,7 @@ def _write_run(folder: Path, work: Work, setup: Setup, before, after, checks, re
     (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     np.savez_compressed(folder / "plots.npz", **plots.plot_data(after))
+    write_markers(folder / "hotspots.lyrdb", checks.markers, "TOP", "mask.oas")
     write_report(
         folder / "report.html", _report(work, setup, before, after, checks, result, configuration, origin, command)
     )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..config import to_toml
 from ..design.hotspots import Covered
 from ..design.retarget import read_etch_table
 from ..design.retarget import retarget as retargeted
@@ -13,15 +12,14 @@ from ..design.setup import Setup
 from ..design.verify import MARGIN_NM, Verification, corner_distance_nm
 from ..design.verify import verify as measured
 from ..errors import ConfigError
-from ..interfaces import plots
-from ..interfaces.report import Report, write_report
+from ..interfaces.report import write_report
 from ..layout import Layout, Marker, clipped, parse_layer, read_layout, refined, write_markers
 from ..mask import reach_nm
 from ..metrology import REACH_NM, enclosures, end_caps
 from ..timing import Clock
-from . import check_report as told
-from .checked import Checked, checked, etch_figures, figures, in_spec, read_mask, sites_of
-from .compared import compared, comparison_tables
+from .check_report import verification_report
+from .checked import checked, etch_figures, figures, in_spec, read_mask, sites_of
+from .compared import compared
 from .folder import provenance, refuse_existing
 from .work import Work, mask_figures, with_phases
 
@@ -111,7 +109,14 @@ def verify(
     if beyond.against is not None:
         result["against"] = compared(found, checks, beyond.against, setup, beyond.margin_nm)
     if beyond.report is not None:
-        write_report(beyond.report, _report(work, mask, setup, v, check, covered[0], result, beyond.command))
+        origin = provenance(
+            {"layout": work.layout, "mask": mask},
+            layer=work.layer,
+            window_um=work.window,
+            cell=work.cell,
+            command=beyond.command,
+        )
+        write_report(beyond.report, verification_report(setup, v, check, covered[0], result, origin))
     cost = clock.cost()
     return result | {"cpu_s": cost.cpu_s, "wall_s": cost.wall_s}
 
@@ -177,70 +182,3 @@ def _verdict(v: Verification, good: bool, spots: int) -> str:
     s = v.summary
     size = "no gauges" if s.mean_abs_nm is None else f"mean |EPE| {s.mean_abs_nm:.2f} nm, largest {s.max_abs_nm:.2f} nm"
     return f"{'In spec' if good else 'Out of spec'}: {size}, {spots} hotspot{'s' * (spots != 1)}."
-
-
-def _report(
-    work: Work,
-    mask: Path,
-    setup: Setup,
-    v: Verification,
-    check: Checked,
-    covered: Sequence[Covered],
-    result: dict,
-    command: str,
-) -> Report:
-    def number(label: str, key: str, unit: str, beside: str):
-        value = result[key]
-        shown = "-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
-        return label, shown, unit, beside
-
-    spec, other = setup.spec, result.get("against", {}).get("figures", {})
-    asked = {} if spec is None else {"mean_abs_epe_nm": spec.mean_abs_epe_nm, "max_epe_nm": spec.max_abs_epe_nm}
-
-    def beside(key: str) -> str:
-        parts = [f"asked {asked[key]:g} nm"] if key in asked else []
-        return ", ".join([*parts, f"the other {other[key]:.2f}"] if other.get(key) is not None else parts)
-
-    numbers = [
-        number("Mean |EPE|", "mean_abs_epe_nm", "nm", beside("mean_abs_epe_nm")),
-        number("EPE 3 sigma", "epe_3sigma_nm", "nm", beside("epe_3sigma_nm")),
-        number("Largest |EPE|", "max_epe_nm", "nm", beside("max_epe_nm")),
-        number("PV band", "pv_band_nm", "nm", f"at most {result['pv_band_max_nm']:.2f} nm at a gauge"),
-        number("Shots", "shots", "", f"{result['vertices']} vertices"),
-    ]
-    pictures = [
-        ("Printed contour on the nominal latent image, with target and mask.", plots.print_map(v)),
-        ("Process-variation band over all corners.", plots.band_map(v)),
-        ("Edge placement error at the gauges.", plots.epe_map(v)),
-        ("Edge placement error, edge gauges.", plots.epe_histogram(v)),
-    ]
-    notes = [
-        f"{result['gauges']} gauges every 10 nm and {result['line_ends']} line ends; the mask file was rasterised, "
-        "imaged by Abbe in float64 and measured by code that no optimiser uses.",
-        told.widths_note(result),
-        told.rules_note(setup, result),
-        told.defect_note(v),
-        *told.etch_note(result),
-        f"{told.imaging(setup.process)} with a thin mask and a {setup.process.resist.kind} resist. Not validated "
-        "against wafers.",
-    ]
-    tables = [
-        *told.spot_table(check.spots),
-        *told.cover_table(covered),
-        *(comparison_tables(result) if "against" in result else []),
-        *told.rule_table(check.rules),
-    ]
-    inputs = {"layout": work.layout, "mask": mask}
-    return Report(
-        title=f"{Path(mask).name} for {Path(work.layout).name}, layer {work.layer}",
-        verdict=result["verdict"],
-        good=result["in_spec"],
-        numbers=numbers,
-        figures=[(caption, axes.figure) for caption, axes in pictures],
-        gallery=told.spot_pictures(v, check.spots),
-        tables=tables,
-        notes=notes,
-        configuration=to_toml(setup),
-        provenance=provenance(inputs, layer=work.layer, window_um=work.window, cell=work.cell, command=command),
-        reproduce=command,
-    )
