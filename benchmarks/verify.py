@@ -1,6 +1,6 @@
 """What tiles cost verification and what error they make: a window of a chip, and the parts of checking a mask."""
 
-from common import report  # noqa: I001 sets the environment before JAX starts
+from common import data_folder, report  # noqa: I001 sets the environment before JAX starts
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,6 @@ import numpy as np
 from actinic import design, metrology
 from actinic.forward import anchored
 from actinic.jobs import load_setup
-from actinic.jobs.work import data_folder
 from actinic.layout import clipped, read_layout, rule_markers
 from actinic.optics import Points
 
@@ -22,6 +21,9 @@ TILES = ((4000.0, 1200.0), (6000.0, 1200.0), (None, 1200.0), (None, 2000.0))
 
 
 def main() -> None:
+    folder = data_folder()
+    if folder is None:
+        return
     setup = load_setup("krf-dry")
     x0, y0, x1, y1 = WINDOW
     drawn = read_layout(

@@ -81,6 +81,17 @@ def test_what_a_neighbour_prints_is_no_width_of_a_cut_beside_it():
     assert over.any() and (widths.middle_nm[over, 1] > 12 + 20).all()
 
 
+def test_beyond_the_image_nothing_is_measured():
+    """An image is periodic and a window is not: a space that ends outside the image is not cut."""
+    walls = drawn((-900, -600, -350, 600), (350, -600, 620, 600), (790, -600, 900, 600))
+    widths = found([printed(np.where(X > 300, -1e-3 * (350 - X), -1e-3 * (X + 350)))], walls, 800.0)
+    assert {w for w in widths.drawn_nm[~widths.line]} == {700.0}
+    # A print that goes on to the border of the image ends there.
+    everywhere = found([printed(np.full(X.shape, 1e-3))])
+    assert everywhere.printed_nm == pytest.approx(2 * (170 + 5), abs=1e-9)
+    assert np.abs(everywhere.middle_nm[:, 0]).max() == 0
+
+
 def test_corners_are_kept_away_from():
     short = drawn((-85, -300, 85, 300))
     widths = found([printed(line(85.0))], short)

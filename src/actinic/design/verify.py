@@ -134,8 +134,9 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
     threshold, above = float(double(process.resist).threshold), process.printed_above
     nominal = latent[corners[0][0]] * corners[0][1]
     # A dose on a linear resist is the threshold of another level.
+    images = list(latent)
     shown = [
-        Print(corner.name, latent[e], grid, threshold / factor, above)
+        Print(corner.name, images[e], grid, threshold / factor, above)
         for corner, (e, factor) in zip(process.corners, corners, strict=True)
     ]
     placed = [edge_placement(p.values, grid, p.level, found, above) for p in shown]

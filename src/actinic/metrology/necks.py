@@ -50,7 +50,7 @@ def printed_widths(
     for that gets one in its middle (so ends of lines that face each other have a space), or is met in its middle fifth.
     The printed width is that of the run of print (of no print, in a space) that holds the middle of the drawn cut, 0
     where the middle is lost; it is followed to a drawn width to either side. The narrowest corner is found by linear
-    interpolation on steps of a pixel and measured on the quintic spline.
+    interpolation on steps of a pixel and measured on the quintic spline. Both edges must lie where there is an image.
     """
     at = gauges(target, window_nm, STEP_NM, corner_nm=corner_nm)
     normal = np.stack([at.nx, at.ny], 1)
@@ -58,6 +58,8 @@ def printed_widths(
     once = (normal[:, 0] > 1e-9) | ((np.abs(normal[:, 0]) <= 1e-9) & (normal[:, 1] > 0))
     place, normal = np.stack([at.x_nm, at.y_nm], 1)[once], normal[once]
     rows, ends = [], target.edges_nm
+    *low, right, top = prints[0].grid.window_nm
+    high = right, top
     for line, ray in ((True, -normal), (False, normal)):
         # Seen alike from a little to either side, or what is printed there is another edge's.
         aside = (corner_nm / 3) * np.stack([-ray[:, 1], ray[:, 0]], 1)
@@ -73,6 +75,7 @@ def printed_widths(
         hit = place + 2 * half * ray
         room = np.minimum(corner_nm, 0.4 * np.hypot(*(b - a).T)) - 1e-6
         good &= np.minimum(np.hypot(*(hit - a).T), np.hypot(*(hit - b).T)) >= room
+        good &= np.all((hit > low) & (hit < high), axis=1)  # where there is an image
         rows.append((place + half * ray, ray, np.full(len(ray), line), width, good))
     middle, across, line, drawn = (np.concatenate([row[k][row[4]] for row in rows]) for k in range(4))
     printed, corner = np.full(drawn.size, np.inf), np.zeros(drawn.size, int)
@@ -95,12 +98,14 @@ def _width(image: Spline, p: Print, middle, across, drawn, line, exact: bool) ->
     reach = np.ceil(drawn.max(initial=0.0) / step) * step + step
     t = np.arange(0.0, reach + step, step)
     sign = np.where(line, 1.0, -1.0) * (1.0 if p.above else -1.0)
+    left, low_y, right, high_y = p.grid.window_nm
     total = np.zeros(drawn.size)
     kept = None
     for way in (1.0, -1.0):
         ray = way * across
         x, y = (middle[:, k, None] + t * ray[:, k, None] for k in (0, 1))
         height = sign[:, None] * (image(x, y) - p.level)
+        height = np.where((x > left) & (x < right) & (y > low_y) & (y < high_y), height, -1.0)
         kept = height[:, 0] > 0 if kept is None else kept
         lost = height <= 0
         end = np.where(lost.any(1), lost.argmax(1), len(t) - 1)
@@ -108,7 +113,7 @@ def _width(image: Spline, p: Print, middle, across, drawn, line, exact: bool) ->
         low, high = height[rows, np.maximum(end - 1, 0)], height[rows, end]
         side = t[end] - np.where(lost.any(1) & (end > 0), step * high / np.minimum(high - low, -1e-300), 0.0)
         if exact:
-            found = np.flatnonzero(lost.any(1) & (end > 0))
+            found = np.flatnonzero(lost.any(1) & (end > 0) & (high > -1.0))
             brackets = t[end[found] - 1], t[end[found]]
             side[found] = crossings(image, p.level, *middle[found].T, *ray[found].T, *brackets)
         total += np.minimum(side, drawn + step)
