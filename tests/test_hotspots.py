@@ -10,6 +10,7 @@ import pytest
 
 from actinic import design, jobs, layout
 from actinic.design import Covered, Limits, Verification, ranked
+from actinic.design.verify import _across
 from actinic.errors import ConfigError
 from actinic.interfaces import plots
 from actinic.interfaces.cli import app
@@ -266,6 +267,21 @@ def test_a_report_is_not_written_over(chip, tmp_path):
         jobs.verify(work, chip / "mask.oas", beyond=jobs.Beyond(report=Path(tmp_path / "old.html")))
 
 
+def test_a_gauge_along_the_print_moves_only_as_far_as_the_edge():
+    """Edges at 80 degrees to the gauge's normal, 7 nm apart: along the gauge they are 40 nm apart."""
+    angle, grid = np.deg2rad(80.0), Grid((80, 80), 10.0, (-400.0, -400.0))
+    x, y = np.meshgrid(grid.x_nm, grid.y_nm)
+    # Waves, so that the image is periodic; near the middle their slope is that of a plane.
+    image = np.sin(2 * np.pi * x / 800) * np.cos(angle) + np.sin(2 * np.pi * y / 800) * np.sin(angle)
+    none = np.zeros(1)
+    site = Gauges(none, none, none + 1, none, np.zeros(1, np.int8))
+    across = _across(image, grid, site, none)
+    assert across == pytest.approx(np.cos(angle), abs=1e-6)
+    apart = 7 / np.cos(angle)
+    found = verification([0.0], at_corners=[[0.3 * apart], [-0.7 * apart]], across=across)
+    assert found.local_band_nm == pytest.approx(7, abs=1e-4)
+
+
 def test_the_corners_print_what_the_dose_says():
     """More dose prints a clear line wider, at every gauge, and the local band is how far apart the corners are."""
     setup = jobs.load_setup("krf-dry")
@@ -274,7 +290,7 @@ def test_the_corners_print_what_the_dose_says():
     at = dict(zip((p.name for p in found.prints), found.at_corners_nm, strict=True))
     assert (at["low dose, defocus -"] < at["high dose, defocus -"] - 2).all()
     assert (at["nominal"] < at["high dose, best focus"]).all() and np.array_equal(at["nominal"], found.epe_nm)
-    assert found.local_band_nm == pytest.approx(found.at_corners_nm.max(0) - found.at_corners_nm.min(0))
+    assert found.local_band_nm == pytest.approx(found.at_corners_nm.max(0) - found.at_corners_nm.min(0), rel=1e-4)
     w = found.widths
     nominal = 200 + 2 * found.epe_nm.mean()
     lowest = 200 + 2 * min(epe.mean() for epe in at.values())

@@ -20,6 +20,7 @@ from ..metrology import (
     gauges,
     print_defects,
     printed_widths,
+    spline,
     summary,
 )
 from ..optics import band
@@ -59,12 +60,18 @@ class Verification:
     sliver_nm2: float = 0.0  # prints smaller than this are none
     prints: Sequence[Print] = ()  # of every corner, the window and its margin
     at_corners_nm: np.ndarray | None = None  # (corner, n) EPE of the gauges
+    across: np.ndarray | None = None  # (n,) cosine between a gauge and the normal of the printed edge on it
     widths: Widths | None = None  # narrowest over all corners
 
     @property
     def local_band_nm(self) -> np.ndarray:
-        """How far the printed edge moves at each gauge over the corners, (n,)."""
-        return np.zeros(len(self.gauges)) if self.at_corners_nm is None else np.ptp(self.at_corners_nm, axis=0)
+        """How far the printed edge moves at each gauge over the corners, square to itself, (n,).
+
+        A gauge on a jog can lie along the print, where it moves by much for next to nothing.
+        """
+        if self.at_corners_nm is None:
+            return np.zeros(len(self.gauges))
+        return np.ptp(self.at_corners_nm, axis=0) * (1.0 if self.across is None else self.across)
 
 
 def corner_distance_nm(process: Process) -> float:
@@ -175,6 +182,7 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
         sliver_nm2=sliver,
         prints=shown,
         at_corners_nm=np.stack([at for at, _ in placed]),
+        across=_across(nominal, grid, found, epe),
         widths=printed_widths(
             target,
             shown,
@@ -183,3 +191,11 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
             reach_nm=NARROW / scanner_of(process).na_over_lambda,
         ),
     )
+
+
+def _across(nominal: np.ndarray, grid: Grid, sites: Gauges, epe_nm: np.ndarray) -> np.ndarray:
+    """Cosine (n,) between each gauge's normal and that of the contour through the printed edge on it."""
+    image = spline(nominal, grid)
+    x, y = sites.x_nm + epe_nm * sites.nx, sites.y_nm + epe_nm * sites.ny
+    steep = np.hypot(image.slope(x, y, 1.0, 0.0), image.slope(x, y, 0.0, 1.0))
+    return np.abs(image.slope(x, y, sites.nx, sites.ny)) / np.maximum(steep, 1e-300)

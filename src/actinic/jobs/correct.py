@@ -146,7 +146,8 @@ def _verdict(before: Verification, after: Verification, in_spec: bool, violation
     state = "In spec" if in_spec else "Out of spec"
     gaps = f", {opened} gauges without a printed edge" if opened else ""
     gaps += f", {len(after.defects)} defects of the print" if after.defects else ""
-    rules = f" {violations} places break a mask rule." if violations else ""
+    places = "1 place breaks" if violations == 1 else f"{violations} places break"
+    rules = f" {places} a mask rule." if violations else ""
     return f"{state}: mean |EPE| {s.mean_abs_nm:.2f} nm, {ratio:.1f} times smaller than uncorrected{gaps}.{rules}"
 
 
