@@ -120,8 +120,11 @@ def test_enclosures_are_distances_from_the_via_to_the_print():
 
 
 def test_a_via_that_nothing_covers():
-    (cover,) = enclosures(LINE, drawn(via(300, 0)), [printed(line(85.0))], WINDOW, corner_nm=100.0)
-    assert cover.printed_nm == -200 and cover.drawn_nm == -200 and cover.overlap == 0
+    """Drawn half on the line, whose print has moved away; one beside the line is none of its vias."""
+    vias = drawn(via(85, 0), via(300, 0))
+    (cover,) = enclosures(LINE, vias, [printed(line(60.0, -300.0))], WINDOW, corner_nm=100.0)
+    assert cover.box_nm == via(85, 0) and cover.drawn_nm == -30
+    assert cover.printed_nm == -200 and cover.overlap == 0
 
 
 def test_end_caps_are_distances_beyond_the_crossed_layer():
@@ -134,9 +137,7 @@ def test_end_caps_are_distances_beyond_the_crossed_layer():
     good = printed(1e-3 * np.where(X < 0, np.minimum(Y + 130, 49.0), 49.0 - 0.1 * np.abs(X - 135)), "nominal")
     (cap,) = end_caps(lines, diffusion, [good, tip], WINDOW)
     assert cap.box_nm == (-185, 0, -85, 180) and cap.drawn_nm == 130 and cap.overlap is None
-    # Least at a quarter of the gate's width, 25 nm off its middle.
-    assert cap.printed_nm == pytest.approx(95 - 0.004 * 25**2, abs=0.05) and cap.at_nm[1] == 0
-    assert abs(cap.at_nm[0] + 135) == 25
+    assert cap.printed_nm == pytest.approx(95, abs=0.05) and cap.at_nm == (-135, 0)
 
 
 def test_a_line_that_ends_on_the_crossed_layer_is_worse_than_none():

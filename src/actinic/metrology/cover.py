@@ -43,10 +43,11 @@ def enclosures(
 ) -> list[Cover]:
     """How the print encloses every via with a gauge in the window, the worst first.
 
+    Vias that the drawn target does not touch belong to another layer and are left out.
     Gauges are those of the vias' edges (every 10 nm and none nearer than `corner_nm` to a corner, or one in the
     middle), because corners of a via do not print.
     """
-    rings = [Layout((ring,), vias.dbu_nm) for ring in vias.contours]
+    rings = _touched(vias, target)
     sites = [gauges(ring, window_nm, corner_nm=corner_nm) for ring in rings]
     shares = _overlaps(rings, [len(found) > 0 for found in sites], prints)
     return _worst(ENCLOSURE, target, rings, sites, prints, shares)
@@ -57,17 +58,16 @@ def end_caps(
 ) -> list[Cover]:
     """How far the print of a line reaches beyond the layer it crosses, for every gate that has an end, the worst first.
 
-    A gate is where target and crossed layer overlap. Distances run from the crossed layer's drawn edge outwards, at
-    a quarter, half and three quarters of the gate's width, where the drawn line ends within 200 nm.
+    A gate is where target and crossed layer overlap. Distances run from the crossed layer's drawn edge outwards, in
+    the middle of the gate's width, where the drawn line ends within 200 nm.
     """
     gates = boolean(target, crossed, "and")
     rings = [Layout((ring,), gates.dbu_nm) for ring in gates.contours]
     x0, y0, x1, y1 = window_nm
     sites = []
     for ring in rings:
-        a, b = ring.edges_nm[:, None, :2], ring.edges_nm[:, None, 2:]
-        at = (a + (b - a) * np.array([0.25, 0.5, 0.75])[:, None]).reshape(-1, 2)
-        along = np.repeat((b - a)[:, 0], 3, axis=0)
+        a, b = ring.edges_nm[:, :2], ring.edges_nm[:, 2:]
+        at, along = 0.5 * (a + b), b - a
         n = np.stack([along[:, 1], -along[:, 0]], 1) / np.hypot(*along.T)[:, None]
         # Outwards of the gate one is still in the line where the crossed layer ends, and leaves it at its end.
         distance, facing, _ = seen(target, at, n, REACH_NM)
@@ -75,6 +75,21 @@ def end_caps(
         end &= np.all((at >= (x0, y0)) & (at < (x1, y1)), axis=1)
         sites.append(Gauges(*at[end].T, *n[end].T, np.zeros(int(end.sum()), np.int8)))
     return _worst(END_CAP, target, rings, sites, prints, [None] * len(rings))
+
+
+def _touched(vias: Layout, target: Layout) -> list[Layout]:
+    """The vias, one by one, of which a part lies on the target."""
+    rings = [Layout((ring,), vias.dbu_nm) for ring in vias.contours]
+    common = boolean(vias, target, "and")
+    if not common.contours:
+        return []
+    lows, highs = (np.array([getattr(ring, side)(axis=0) for ring in common.contours]) for side in ("min", "max"))
+    kept = []
+    for ring in rings:
+        low, high = ring.contours[0].min(axis=0), ring.contours[0].max(axis=0)
+        if ((lows < high) & (highs > low)).all(axis=1).any():
+            kept.append(ring)
+    return kept
 
 
 def _worst(kind, target, rings, sites: list[Gauges], prints, shares) -> list[Cover]:
