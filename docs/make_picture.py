@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from actinic import design, jobs
 from actinic.interfaces import plots
-from actinic.jobs.correct import read_mask
+from actinic.jobs.checked import read_mask
 from actinic.layout import parse_layer, parse_window, read_layout
 
 # The part of the row that is shown, x in um; in y the whole row.
@@ -33,7 +33,6 @@ def verification(run: Path) -> design.Verification:
         setup.process,
         parse_window(origin["window_um"]),
         pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
-        core_nm=setup.tiles.core_nm,
         halo_nm=setup.tiles.halo_nm,
     )
     return found

@@ -140,11 +140,15 @@ MEANING = {
     "limits.width_nm": "Smallest width of open parts. Counted on the written mask, not enforced.",
     "limits.space_nm": "Smallest width of opaque parts. Counted, not enforced.",
     "limits.area_nm2": "Smallest open component and smallest hole; smaller ones are left out of the mask.",
+    "limits.jog_nm": "Smallest edge of a rectilinear mask. Counted, not enforced; none: any.",
     "limits.grid_nm": "Manufacturing grid. Recorded; vertices are put on the layout's database unit.",
     "tiles.core_nm": "Largest core of a tile.",
     "tiles.halo_nm": "Surroundings computed with a core.",
     "spec.mean_abs_epe_nm": "Largest mean absolute EPE that is in spec.",
     "spec.max_abs_epe_nm": "Largest absolute EPE that is in spec, and the limit above which a gauge is a hotspot.",
+    "spec.max_pv_band_nm": "How far an edge may move over the corners; none: twice `max_abs_epe_nm`, hotspots only.",
+    "spec.min_print_cd_nm": "Least printed width of a line at every corner; none: 0.8 of what is drawn.",
+    "spec.min_print_space_nm": "Least printed width of a space at every corner; none: 0.8 of what is drawn.",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from actinic import design, jobs
 from actinic.interfaces import window_plots
-from actinic.jobs.correct import read_mask
+from actinic.jobs.checked import read_mask
 from actinic.jobs.work import data_folder
 from actinic.metrology import find_cuts
 

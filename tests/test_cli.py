@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,16 @@ class Sweep:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    cover: tuple[str, ...] = ()
+    end_cap: tuple[str, ...] = ()
+    against: Path | None = None
+    margin_nm: float = 0.1
+    report: Path | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
 class Work:
     layout: Path
     layer: str = ""
@@ -110,7 +120,7 @@ class Wanted:
 class Jobs(types.ModuleType):
     """Stands in for `actinic.jobs`: remembers its calls, answers with what it was told to."""
 
-    Work, Sweep, GaugeFile, Wanted = Work, Sweep, GaugeFile, Wanted
+    Work, Sweep, GaugeFile, Wanted, Beyond = Work, Sweep, GaugeFile, Wanted, Beyond
 
     def __init__(self):
         super().__init__("actinic.jobs")
@@ -204,7 +214,8 @@ def test_arguments_arrive(jobs):
     jobs.calls.clear()
     main(["expose", "a.gds", "--corner", "nominal", "--dose", "1.03", "--focus-nm", "-150", "--save", "a.npz",
           "--resist", "compact"])  # fmt: skip
-    main(["verify", "a.gds", "m.oas", "--mask-layer", "1/0", "--lyrdb", "a.lyrdb"])
+    more = "--cover 66/44:5 --cover 67/44 --end-cap 65/20 --against b.oas --margin-nm 0.2 --report r.html"
+    main(["verify", "a.gds", "m.oas", "--mask-layer", "1/0", "--lyrdb", "a.lyrdb", *more.split()])
     main(["score", "iccad13", "masks", "--dialect", "D"])
     main(["bench", "iccad13", "--dialect", "N", "--setting", "fast", "--out", "masks"])
     main(["schema", "correct"])
@@ -231,7 +242,10 @@ def test_arguments_arrive(jobs):
     nominal = {"corner": "nominal", "dose": 1.03, "focus_nm": -150.0, "save": Path("a.npz"), "force": False}
     assert expose == ("expose", (Work(Path("a.gds"), resist="compact"),), nominal)
     markers = {"mask_layer": "1/0", "lyrdb": Path("a.lyrdb"), "retarget": None, "hold": False, "force": False}
+    beyond = verify[2].pop("beyond")
     assert verify == ("verify", (Work(Path("a.gds")), Path("m.oas")), markers)
+    assert beyond.command.startswith("actinic verify a.gds")
+    assert replace(beyond, command="") == Beyond(("66/44:5", "67/44"), ("65/20",), Path("b.oas"), 0.2, Path("r.html"))
     assert score[1] == ("iccad13", Path("masks")) and score[2]["dialect"] == "D"
     assert bench[1] == ("iccad13",) and bench[2]["dialect"] == "N" and bench[2]["out"] == Path("masks")
     assert schema[1] == ("correct",)

@@ -92,6 +92,15 @@ def test_metrology_page(tmp_path, monkeypatch):
     assert names["both"].edge.flags == () and names["study"].terms == ("lot", "lot:wafer")
 
 
+def test_verify_page(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "docs" / "verify.md", tmp_path, monkeypatch)
+    # The notch is what is worst, and all of it tells the two masks apart.
+    assert abs(names["worst"]["at_nm"][0]) < 60 and "-60" not in names["worst"]["text"]
+    assert names["result"]["against"]["xor_nm2"] == 120 * 80 and names["result"]["shots"] == 3
+    assert (tmp_path / "verify.html").exists() and (tmp_path / "spots.lyrdb").exists()
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def documented_files() -> set[str]:
     """The files of a run folder by the table of docs/ilt.md."""
     text = (ROOT / "docs" / "ilt.md").read_text().partition("## The run folder")[2]

@@ -43,7 +43,8 @@ def test_a_run_folder_is_whole(run, chip):
     code, out, result = run
     assert code == (0 if result["in_spec"] else 1)
     names = {path.name for path in out.iterdir()}
-    assert names == {"mask.oas", "report.html", "run.toml", "provenance.json", "result.json", "plots.npz"}
+    assert names == {"mask.oas", "report.html", "run.toml", "provenance.json", "result.json", "plots.npz",
+                     "hotspots.lyrdb"}  # fmt: skip
     assert out.stat().st_mode & 0o777 == 0o700
     assert result["mean_abs_epe_nm"] < result["uncorrected"]["mean_abs_epe_nm"] / 4
     assert result["open_gauges"] == 0 and result["gauges"] > 100

@@ -10,7 +10,20 @@ PACKAGE = Path(__file__).parents[1] / "src" / "actinic"
 
 # Files and folders of the package, lowest first; `__init__` is the package's own list of public names.
 ORDER = [
-    *("errors", "types", "timing", "config", "layout", "mask", "optics", "resist", "metrology", "forward", "presets"),
+    *(
+        "errors",
+        "types",
+        "timing",
+        "writing",
+        "config",
+        "layout",
+        "mask",
+        "optics",
+        "resist",
+        "metrology",
+        "forward",
+        "presets",
+    ),
     *("inverse", "scale", "design", "operate", "jobs", "interfaces", "__init__"),
 ]
 
@@ -38,6 +51,9 @@ MAX_LINES, MAX_ARGUMENTS = 600, 8
 EXCEPTIONS: dict[str, str] = {
     "jobs.correct imports interfaces.plots": "a run folder is not whole without its report",
     "jobs.correct imports interfaces.report": "as above; neither knows jobs",
+    "jobs.verify imports interfaces.report": "as above, when it is asked for",
+    "jobs.check_report imports interfaces.plots": "as above",
+    "jobs.check_report imports interfaces.report": "as above",
     "jobs.window imports interfaces.window_plots": "as above",
     "jobs.window imports interfaces.report": "as above",
     "jobs.calibrate imports interfaces.residuals": "as above",
@@ -73,6 +89,25 @@ def complaints(package: Path) -> list[str]:
         # A module always runs the packages it lies in; that alone is no cycle.
         graph[module] = {t for t in inside if t != module[: len(t)]}
     return found + [f"{' -> '.join('.'.join(m) for m in c)} is a cycle" for c in _cycles(graph)]
+
+
+# What judges masks must not know what makes them.
+JUDGES = ("design.verify", "design.images", "design.hotspots", "layout.checks", "metrology.rules", "metrology.prints")
+MAKERS = {"design.ilt", "design.correct", "design.trace", "jobs.correct"}
+
+
+def reached(package: Path, name: str) -> set[str]:
+    """Every module that one imports, and what those import, packages' own lists left out."""
+    files = {_module(path, package): path for path in sorted(package.rglob("*.py"))}
+    found, todo = set(), [tuple(name.split("."))]
+    while todo:
+        module = todo.pop()
+        path = files[module]
+        inside, _ = _imports(ast.parse(path.read_text()), module, path.name == "__init__.py", files)
+        new = {m for m in inside if m and m not in found and files[m].name != "__init__.py"}
+        found |= new
+        todo += new
+    return {".".join(m) for m in found}
 
 
 def _module(path: Path, package: Path) -> tuple[str, ...]:
@@ -142,6 +177,25 @@ def test_package_keeps_its_layers():
     found = complaints(PACKAGE)
     assert [c for c in found if c not in EXCEPTIONS] == []
     assert [c for c in EXCEPTIONS if c not in found] == [], "exceptions that are no longer needed"
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_verification_does_not_know_the_optimiser(judge):
+    assert not reached(PACKAGE, judge) & MAKERS
+
+
+def test_a_judge_that_knew_a_maker_would_be_found(tmp_path):
+    (tmp_path / "design").mkdir()
+    for name, text in {"verify": "from .images import a", "images": "from .ilt import b", "ilt": ""}.items():
+        (tmp_path / "design" / f"{name}.py").write_text(text)
+    assert reached(tmp_path, "design.verify") == {"design.images", "design.ilt"}
+    assert not _imported("jobs.verify") & MAKERS, "the verb takes what both verbs need from a third file"
+
+
+def _imported(name: str) -> set[str]:
+    files = {_module(path, PACKAGE): path for path in PACKAGE.rglob("*.py")}
+    module = tuple(name.split("."))
+    return {".".join(m) for m in _imports(ast.parse(files[module].read_text()), module, False, files)[0]}
 
 
 def test_every_part_is_looked_at():

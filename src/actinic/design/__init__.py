@@ -3,6 +3,10 @@
 from .correct import Corrected as Corrected
 from .correct import correct as correct
 from .correct import tiling_of as tiling_of
+from .hotspots import Covered as Covered
+from .hotspots import Limits as Limits
+from .hotspots import Spot as Spot
+from .hotspots import ranked as ranked
 from .ilt import Recipe as Recipe
 from .ilt import Stage as Stage
 from .ilt import block_mean as block_mean
@@ -23,6 +27,7 @@ from .trace import held as held
 from .trace import ruled as ruled
 from .trace import sampled as sampled
 from .trace import trace as trace
+from .verify import CORE as CORE
 from .verify import MARGIN_NM as MARGIN_NM
 from .verify import Verification as Verification
 from .verify import corner_distance_nm as corner_distance_nm

@@ -19,19 +19,23 @@ class Tiles(eqx.Module):
 
 
 class MaskLimits(eqx.Module):
-    """What the mask shop can write, wafer scale: smallest width, space and area, and its grid."""
+    """What the mask shop can write, wafer scale: smallest width, space and area, its grid, smallest jog if any."""
 
     width_nm: Nanometres = eqx.field(static=True)
     space_nm: Nanometres = eqx.field(static=True)
     area_nm2: Annotated[float, Field(ge=0, json_schema_extra={"unit": "nm2"})] = eqx.field(static=True)
     grid_nm: Nanometres = eqx.field(static=True, default=1.0)
+    jog_nm: Nanometres | None = eqx.field(static=True, default=None)
 
 
 class Spec(eqx.Module):
-    """When a correction counts as done; open gauges are never in spec."""
+    """When a correction counts as done; open gauges, defects, pinches and near bridges are never in spec."""
 
     mean_abs_epe_nm: Nanometres = eqx.field(static=True)
     max_abs_epe_nm: Nanometres = eqx.field(static=True)
+    max_pv_band_nm: Nanometres | None = eqx.field(static=True, default=None)
+    min_print_cd_nm: Nanometres | None = eqx.field(static=True, default=None)
+    min_print_space_nm: Nanometres | None = eqx.field(static=True, default=None)
 
 
 class Setup(eqx.Module):

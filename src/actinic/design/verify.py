@@ -13,10 +13,14 @@ from ..metrology import (
     Defect,
     EpeSummary,
     Gauges,
+    Print,
+    Widths,
     area_fraction,
     edge_placement,
     gauges,
     print_defects,
+    printed_widths,
+    spline,
     summary,
 )
 from ..optics import band
@@ -26,6 +30,11 @@ from .images import aerial_images, scanner_of
 
 # Image kept around the window so that a gauge on its rim still sees 100 nm to both sides.
 MARGIN_NM = 200.0
+# Cores are this wide at most, in lambda / NA. The source points of a tile lie on a lattice that its period decides, and
+# with coarse lattices the image differs by 0.3 nm from tile to tile; larger ones cost more (docs/verify.md).
+CORE = 34.0
+# Lines and spaces wider than this, in lambda / NA, are not looked at for pinches and bridges.
+NARROW = 2.0
 # Prints and targets smaller than a square of this side, in lambda / NA, are no defects.
 SLIVER = 0.05
 
@@ -49,6 +58,20 @@ class Verification:
     pv_band_nm: float
     defects: Sequence[Defect] = ()  # over all corners
     sliver_nm2: float = 0.0  # prints smaller than this are none
+    prints: Sequence[Print] = ()  # of every corner, the window and its margin
+    at_corners_nm: np.ndarray | None = None  # (corner, n) EPE of the gauges
+    across: np.ndarray | None = None  # (n,) cosine between a gauge and the normal of the printed edge on it
+    widths: Widths | None = None  # narrowest over all corners
+
+    @property
+    def local_band_nm(self) -> np.ndarray:
+        """How far the printed edge moves at each gauge over the corners, square to itself, (n,).
+
+        A gauge on a jog can lie along the print, where it moves by much for next to nothing.
+        """
+        if self.at_corners_nm is None:
+            return np.zeros(len(self.gauges))
+        return np.ptp(self.at_corners_nm, axis=0) * (1.0 if self.across is None else self.across)
 
 
 def corner_distance_nm(process: Process) -> float:
@@ -63,11 +86,13 @@ def verify(
     window_nm: tuple[float, float, float, float],
     *,
     pitch_nm: float = 10.0,
-    core_nm: float = 4000.0,
+    core_nm: float | None = None,
     halo_nm: float = 1200.0,
     sites: Gauges | None = None,
 ) -> list[Verification]:
     """Print masks by Abbe in tiles and measure them at the gauges of the target, one result for each mask.
+
+    Tiles have cores of at most `core_nm`, 34 lambda / NA by default.
 
     A mask is its polygons as drawn, one layout for each layer; bias and corner rounding are applied here. Layouts
     must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
@@ -77,7 +102,7 @@ def verify(
     focus_of, focuses = distinct_focus(process)
     x0, y0, x1, y1 = window_nm
     around = (x0 - MARGIN_NM, y0 - MARGIN_NM, x1 + MARGIN_NM, y1 + MARGIN_NM)
-    tiling = split(around, pitch_nm, core_nm, halo_nm)
+    tiling = split(around, pitch_nm, core_nm or CORE / scanner_of(process).na_over_lambda, halo_nm)
     halo = tiling.halo_px
     shape = tiling.cores_shape
     drawn = [mask if isinstance(mask, tuple) else (mask,) for mask in masks]
@@ -115,7 +140,14 @@ def _exposures(process: Process, focus_of: tuple[int, ...]) -> tuple[list, list]
 def _measured(target, mask, process, window_nm, found, grid, latent, corners) -> Verification:
     threshold, above = float(double(process.resist).threshold), process.printed_above
     nominal = latent[corners[0][0]] * corners[0][1]
-    epe, failed = edge_placement(nominal, grid, threshold, found, above)
+    # A dose on a linear resist is the threshold of another level.
+    images = list(latent)
+    shown = [
+        Print(corner.name, images[e], grid, threshold / factor, above)
+        for corner, (e, factor) in zip(process.corners, corners, strict=True)
+    ]
+    placed = [edge_placement(p.values, grid, p.level, found, above) for p in shown]
+    epe, failed = placed[0]
     columns = np.flatnonzero((grid.x_nm > window_nm[0]) & (grid.x_nm < window_nm[2]))
     rows = np.flatnonzero((grid.y_nm > window_nm[1]) & (grid.y_nm < window_nm[3]))
     inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -148,4 +180,22 @@ def _measured(target, mask, process, window_nm, found, grid, latent, corners) ->
         pv_band_nm=float(band_area / perimeter) if perimeter else 0.0,
         defects=defects,
         sliver_nm2=sliver,
+        prints=shown,
+        at_corners_nm=np.stack([at for at, _ in placed]),
+        across=_across(nominal, grid, found, epe),
+        widths=printed_widths(
+            target,
+            shown,
+            window_nm,
+            corner_nm=corner_distance_nm(process),
+            reach_nm=NARROW / scanner_of(process).na_over_lambda,
+        ),
     )
+
+
+def _across(nominal: np.ndarray, grid: Grid, sites: Gauges, epe_nm: np.ndarray) -> np.ndarray:
+    """Cosine (n,) between each gauge's normal and that of the contour through the printed edge on it."""
+    image = spline(nominal, grid)
+    x, y = sites.x_nm + epe_nm * sites.nx, sites.y_nm + epe_nm * sites.ny
+    steep = np.hypot(image.slope(x, y, 1.0, 0.0), image.slope(x, y, 0.0, 1.0))
+    return np.abs(image.slope(x, y, sites.nx, sites.ny)) / np.maximum(steep, 1e-300)

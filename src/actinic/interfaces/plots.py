@@ -17,7 +17,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, PathPatch
+from matplotlib.patches import Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 
@@ -44,6 +44,7 @@ _MOST_PIXELS = 1000  # along a side of a drawn image
 _MOST_PIECES = 2000  # of a vector picture
 _TEXT = 9.0  # points
 _FIGURE = 4.8  # inches wide
+_SMALL = 3.2
 _BINS = 61  # odd, so that one of them is centred on zero
 
 
@@ -123,6 +124,27 @@ def epe_map(v: Verification, ax: Axes | None = None, window_nm: Window | None = 
         style = dict(linestyle="none", marker="o", color=INK, markersize=9, fillstyle="none", markeredgewidth=1.0)
         keys += ax.plot(*_UM * at[[worst]].T, label=f"largest, {_signed(epe[worst])} nm", **style)
     _legend(ax, keys)
+    return ax
+
+
+def spot_map(v: Verification, box_nm: Window, corner: str, ax: Axes | None = None) -> Axes:
+    """A box and its surroundings: target, mask, and the contours printed nominally and at one more corner."""
+    x0, y0, x1, y1 = box_nm
+    x, y, half = 0.5 * (x0 + x1), 0.5 * (y0 + y1), max(300.0, 0.75 * (x1 - x0), 0.75 * (y1 - y0))
+    window = x - half, y - half, x + half, y + half
+    if ax is None:
+        ax = Figure(figsize=(_SMALL, _SMALL + 0.25)).add_axes((0.17, 0.13, 0.8, 0.8 * _SMALL / (_SMALL + 0.25)))
+    ax = _map_axes(ax, window)
+    _fill(ax, v.target, window, facecolor=FILL, zorder=-1)
+    _lines(ax, _rings(v.mask), window, color=MASK, linewidth=0.8)
+    keys: list[Patch | Line2D] = [Patch(facecolor=FILL, label="target"), _key("mask", MASK, 0.8)]
+    nominal, *others = v.prints
+    for shown, color in ((nominal, INK), *((p, PRINTED) for p in others if p.name == corner)):
+        _lines(ax, _level_lines(shown.values, shown.grid, shown.level, window), window, color=color, linewidth=1.2)
+        keys.append(_key(shown.name, color))
+    style = dict(fill=False, linestyle=":", edgecolor=SOFT, linewidth=0.9)
+    ax.add_patch(Rectangle((_UM * x0, _UM * y0), _UM * (x1 - x0), _UM * (y1 - y0), **style))
+    _legend(ax, keys, columns=2)
     return ax
 
 
@@ -288,11 +310,18 @@ def _printed(v: Verification) -> list[np.ndarray]:
 
     They end at the window: an image of a window is not periodic, so `metrology.contours` does not apply.
     """
-    grid = v.latent.grid
-    if min(grid.shape) < 2:
+    return _level_lines(v.latent.values, v.latent.grid, v.threshold, v.window_nm)
+
+
+def _level_lines(values, grid: Grid, level: float, window: Window) -> list[np.ndarray]:
+    """Lines (n, 2) in nm where samples [y, x] take a level, in a window and a sample around it."""
+    reach = 2 * grid.pitch_nm
+    columns = (grid.x_nm > window[0] - reach) & (grid.x_nm < window[2] + reach)
+    rows = (grid.y_nm > window[1] - reach) & (grid.y_nm < window[3] + reach)
+    if min(rows.sum(), columns.sum()) < 2:
         return []
-    height = np.asarray(v.latent.values, np.float64)
-    found = contourpy.contour_generator(grid.x_nm, grid.y_nm, height).lines(v.threshold)
+    height = np.asarray(values, np.float64)[np.ix_(rows, columns)]
+    found = contourpy.contour_generator(grid.x_nm[columns], grid.y_nm[rows], height).lines(level)
     return [np.asarray(line) for line in found]
 
 

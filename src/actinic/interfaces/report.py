@@ -6,63 +6,53 @@ import base64
 import io
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from ..errors import InputError
+from ..writing import write_file
 
 _DPI = 192  # two pixels of a picture to one of the page
+
+
+Pictures = Sequence[tuple[str, Figure]]
 
 
 @dataclass(frozen=True)
 class Report:
     """What a report says, in reading order; all of it plain text.
 
-    `numbers` are (label, value, unit, comparison), the first five shown; `figures` are (caption, figure);
-    `tables` are (caption, rows), the first row the heading; `notes` say what limits the result; `configuration` is
-    TOML, `reproduce` shell commands; `provenance` may nest.
+    `numbers` are (label, value, unit, comparison), the first five shown; `figures` are (caption, figure), `gallery`
+    the same smaller; `tables` are (caption, rows), the first row the heading; `notes` say what limits the result;
+    `configuration` is TOML, `reproduce` shell commands; `provenance` may nest.
     """
 
     title: str
     verdict: str
     good: bool
     numbers: Sequence[tuple[str, str, str, str]]
-    figures: Sequence[tuple[str, Figure]]
+    figures: Pictures
     notes: Sequence[str]
     configuration: str
     provenance: Mapping[str, object]
     reproduce: str
     tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
+    gallery: Pictures = ()
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
     """Write the report as one HTML file, whole or not at all; InputError where it cannot be written."""
-    target = Path(path)
     # A name taken from a layout may hold what UTF-8 cannot say.
-    page = _page(report).encode("utf-8", "replace")
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(page)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_file(path, _page(report).encode("utf-8", "replace"))
 
 
 def _page(report: Report) -> str:
     sections = [
         ("Pictures", "\n".join(_figure(caption, figure) for caption, figure in report.figures), "figures"),
+        ("Worst places", "\n".join(_figure(caption, figure) for caption, figure in report.gallery), "gallery"),
         ("Tables", "\n".join(_table(caption, rows) for caption, rows in report.tables), "tables"),
         ("Limits of this result", _list(report.notes), "notes"),
         ("Configuration", _code(report.configuration), "configuration"),
@@ -227,6 +217,10 @@ h2 { margin-bottom: 1.5rem; font-size: 1.25rem; font-weight: 500; letter-spacing
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 3rem 3.5rem;
   align-items: start;
 }
+#gallery + div {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 18rem), 1fr)); gap: 2.5rem;
+  align-items: start;
+}
 figure { min-width: 0; }
 figure img {
   display: block; width: 100%; max-width: 36rem; height: auto; border-radius: 4px;
@@ -272,6 +266,7 @@ code { font: inherit; }
   #configuration + div code { columns: 2; }
   section[aria-labelledby] { margin-top: 2rem; }
   #figures + div { grid-template-columns: 1fr 1fr; gap: 1.5rem; }
+  #gallery + div { grid-template-columns: 1fr 1fr 1fr; gap: 1rem; }
   h2 { break-after: avoid; }
   figure, li, .numbers > div, .terms > div { break-inside: avoid; }
   pre { border: 1px solid var(--line); background: none; }

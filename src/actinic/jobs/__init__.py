@@ -12,6 +12,7 @@ from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
 from .roughness import roughness as roughness
+from .verify import Beyond as Beyond
 from .verify import verify as verify
 from .window import Sweep as Sweep
 from .window import window as window

@@ -18,7 +18,8 @@ from ..metrology import epe_neuralilt, epe_openilt, gauges, l2, mask_rules, pvb
 from ..optics import band
 from ..timing import Clock
 from ..types import Grid, double
-from .folder import run_folder, write_file
+from ..writing import write_file
+from .folder import run_folder
 from .work import Progress, data_folder, load_setup, quiet
 
 SIZE = 2048
@@ -97,7 +98,7 @@ def bench(
             clips.append({"clip": clip, **judge.score(clip, written), **costs[clip]})
         progress("score", len(numbers), len(numbers))
         result = _table(dialect, setting, clips, make.compile_s)
-        write_file(folder / "scores.json", (json.dumps(result, indent=2) + "\n").encode())
+        write_file(folder / "scores.json", (json.dumps(result, indent=2) + "\n").encode(), parents=True)
     return result
 
 

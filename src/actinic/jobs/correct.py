@@ -12,30 +12,16 @@ from .. import design, scale
 from ..config import to_toml
 from ..design import Setup, Verification
 from ..errors import ConfigError, MissingError
-from ..forward import Process
 from ..interfaces import plots
 from ..interfaces.report import Report, write_report
-from ..layout import (
-    Layout,
-    boolean,
-    clipped,
-    coverage,
-    layers,
-    place_row,
-    read_layout,
-    snapped,
-    write_layout,
-)
+from ..layout import Layout, boolean, clipped, place_row, snapped, write_layout, write_markers
 from ..mask import reach_nm
-from ..metrology import Gauges, counted, gauges, rule_violations
 from ..timing import Clock
-from ..types import Grid
+from .check_report import defect_note, etch_note, imaging, rule_table, rules_note, spot_pictures, spot_table
+from .checked import checked, context, etch_figures, figures, in_spec, read_mask, sites_of
 from .folder import provenance, refuse_existing, run_folder
 from .work import Progress, Work, mask_figures, quiet
 
-# The corrected surroundings of the window are written beside the mask so that the edge of the window can be
-# verified with what would stand there.
-CONTEXT_DATATYPE = 100
 DEMO_CELLS = ("dfxtp_1", "nand2_1", "inv_2", "a21oi_1", "mux2_1")
 
 
@@ -75,26 +61,26 @@ def correct(
         mask_file = folder / "mask.oas"
         inside = clipped(corrected, window)
         around = boolean(corrected, inside, "not")
-        write_layout(mask_file, {number: inside, _context(number): around})
+        write_layout(mask_file, {number: inside, context(number): around})
         progress("verify", 0, 1)
-        before, after = verified(layout, read_mask(mask_file, number), setup, window, aim)
+        written = read_mask(mask_file, number)
+        before, after = verified(layout, written, setup, window, aim)
+        found_there = checked(after, setup, written)
         progress("verify", 1, 1)
-        violations = _violations(clipped(read_layout(mask_file, number), window), setup, window)
         cost = clock.cost()
         # A spawned worker's own clock knows what of its time went into compiling.
         compile_s = found.cost.compile_s if workers > 1 else cost.compile_s
         cpu_s = cost.cpu_s - (compile_s if workers > 1 else 0.0)
-        good = in_spec(after, setup)
+        good = in_spec(after, setup, found_there.spots)
         result = {
-            "verdict": _verdict(before, after, good, sum(violations.values())),
+            "verdict": _verdict(before, after, good, found_there.figures["rule_violations"]),
             "in_spec": good,
             "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
             **mask_figures(setup.process),
             **etch_figures(retarget, aim),
             **figures(after),
             "uncorrected": figures(before),
-            "rule_violations": sum(violations.values()),
-            "rule_violations_by": violations,
+            **found_there.figures,
             "cpu_s": max(cpu_s, 0.0),
             "wall_s": cost.wall_s,
             "compile_s": compile_s,
@@ -103,7 +89,7 @@ def correct(
             "mask": str(Path(out) / "mask.oas"),
             "run": str(Path(out)),
         }
-        _write_run(folder, work, setup, before, after, result, command)
+        _write_run(folder, work, setup, before, after, found_there, result, command)
     return result
 
 
@@ -133,14 +119,6 @@ def demo(out: Path, *, force: bool = False, command: str = "", progress: Progres
     return result | {"layout": str(Path(out) / row.name)}
 
 
-def read_mask(path: Path, number: tuple[int, int], cell: str | None = None) -> Layout:
-    """A mask with the context that `correct` writes beside it, if the file has one."""
-    mask = read_layout(path, number, cell=cell)
-    if _context(number) not in layers(path):
-        return mask
-    return boolean(mask, read_layout(path, _context(number), cell=cell), "or")
-
-
 def verified(
     layout: Layout, mask: Layout, setup: Setup, window, aim: design.Retargeted | None = None
 ) -> list[Verification]:
@@ -154,69 +132,9 @@ def verified(
         setup.process,
         window,
         pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
-        core_nm=setup.tiles.core_nm,
         halo_nm=setup.tiles.halo_nm,
         sites=sites_of(layout, setup, window, aim),
     )
-
-
-def sites_of(layout: Layout, setup: Setup, window, aim: design.Retargeted | None) -> Gauges | None:
-    """The drawn layout's gauges moved to an aim's target; None without one."""
-    if aim is None:
-        return None
-    return aim.gauges(gauges(layout, window, corner_nm=design.corner_distance_nm(setup.process)))
-
-
-def etch_figures(table: Path | None, aim: design.Retargeted | None) -> dict:
-    """Which etch table a target was made with and how far it moved edges, length by length; nothing without one."""
-    if table is None or aim is None:
-        return {}
-    mean = float(np.average(aim.bias_nm, weights=aim.pieces.length_nm))
-    low, high = float(aim.bias_nm.min()), float(aim.bias_nm.max())
-    return {"etch_table": str(table), "etch_bias_nm": {"mean": mean, "min": low, "max": high}}
-
-
-def _context(number: tuple[int, int]) -> tuple[int, int]:
-    return number[0], number[1] + CONTEXT_DATATYPE
-
-
-def figures(v: Verification) -> dict:
-    """The figures of a verification, as every verb prints them."""
-    s = v.summary
-    return {
-        "mean_abs_epe_nm": s.mean_abs_nm,
-        "mean_epe_nm": s.mean_nm,
-        "epe_3sigma_nm": s.three_sigma_nm,
-        "max_epe_nm": s.max_abs_nm,
-        "gauges": s.n,
-        "open_gauges": s.failures,
-        "line_ends": s.line_end_n,
-        "line_end_mean_abs_nm": s.line_end_mean_abs_nm,
-        "open_line_ends": s.line_end_failures,
-        "pv_band_nm": v.pv_band_nm,
-        **counted(v.defects),
-    }
-
-
-def in_spec(v: Verification, setup: Setup) -> bool:
-    """Whether a verification meets the setup: no open gauge, no defect, mean and largest |EPE| within limits."""
-    s, spec = v.summary, setup.spec
-    if s.failures or s.line_end_failures or v.defects:
-        return False
-    if spec is None or s.mean_abs_nm is None or s.max_abs_nm is None:
-        return True
-    return s.mean_abs_nm <= spec.mean_abs_epe_nm and s.max_abs_nm <= spec.max_abs_epe_nm
-
-
-def _violations(mask: Layout, setup: Setup, window) -> dict[str, int]:
-    """Places that break the mask rules, on a raster of a quarter of the recipe's pixels."""
-    pitch, limits = setup.recipe.stages[-1].pixel_nm / 4, setup.limits
-    x0, y0, x1, y1 = window
-    grid = Grid((round((y1 - y0) / pitch), round((x1 - x0) / pitch)), pitch, (x0, y0))
-    opened = coverage(mask, grid) >= 0.5
-    if setup.process.mask.drawn == "dark":
-        opened = ~opened
-    return rule_violations(opened, pitch, limits.width_nm, limits.space_nm, limits.area_nm2)
 
 
 def _verdict(before: Verification, after: Verification, in_spec: bool, violations: int) -> str:
@@ -228,11 +146,12 @@ def _verdict(before: Verification, after: Verification, in_spec: bool, violation
     state = "In spec" if in_spec else "Out of spec"
     gaps = f", {opened} gauges without a printed edge" if opened else ""
     gaps += f", {len(after.defects)} defects of the print" if after.defects else ""
-    rules = f" {violations} places break a mask rule." if violations else ""
+    places = "1 place breaks" if violations == 1 else f"{violations} places break"
+    rules = f" {places} a mask rule." if violations else ""
     return f"{state}: mean |EPE| {s.mean_abs_nm:.2f} nm, {ratio:.1f} times smaller than uncorrected{gaps}.{rules}"
 
 
-def _write_run(folder: Path, work: Work, setup: Setup, before, after, result: dict, command: str) -> None:
+def _write_run(folder: Path, work: Work, setup: Setup, before, after, checks, result: dict, command: str) -> None:
     """The files of a run folder beside the mask."""
     configuration = to_toml(setup)
     table = {"etch_table": Path(result["etch_table"])} if "etch_table" in result else {}
@@ -243,37 +162,13 @@ def _write_run(folder: Path, work: Work, setup: Setup, before, after, result: di
     (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
     (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     np.savez_compressed(folder / "plots.npz", **plots.plot_data(after))
-    write_report(folder / "report.html", _report(work, setup, before, after, result, configuration, origin, command))
-
-
-def _defect_note(v: Verification) -> str:
-    """Defects over the corners, and where the worst of each kind is."""
-    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counted(v.defects).items())
-    worst = [next(d for d in v.defects if d.kind == kind) for kind in dict.fromkeys(d.kind for d in v.defects)]
-    places = "".join(
-        f" The largest {d.kind}: {d.area_nm2:.0f} nm2 at ({d.at_nm[0]:.0f}, {d.at_nm[1]:.0f}) nm, {d.corners[0]}."
-        for d in worst
+    write_markers(folder / "hotspots.lyrdb", checks.markers, "TOP", "mask.oas")
+    write_report(
+        folder / "report.html", _report(work, setup, before, after, checks, result, configuration, origin, command)
     )
-    return f"Connectivity of the print at every corner, from {v.sliver_nm2:.0f} nm2 on: {counts}.{places}"
 
 
-def _etch_note(result: dict) -> list[str]:
-    if "etch_table" not in result:
-        return []
-    bias = result["etch_bias_nm"]
-    return [
-        f"The target is the drawn pattern less the etch bias of {Path(result['etch_table']).name}: per edge "
-        f"{bias['min']:.2f} to {bias['max']:.2f} nm, mean {bias['mean']:.2f} nm. Errors are those after development."
-    ]
-
-
-def _imaging(process: Process) -> str:
-    polarisation = getattr(process.scanner, "polarisation", None)
-    light = "Scalar imaging" if polarisation is None else f"Vector imaging ({polarisation} light)"
-    return light if process.film is None else f"{light} in a film stack"
-
-
-def _report(work, setup, before, after, result, configuration, origin, command) -> Report:
+def _report(work, setup, before, after, checks, result, configuration, origin, command) -> Report:
     def pair(label, key, unit="nm"):
         new, old = result[key], result["uncorrected"][key]
         if new is None or old is None:
@@ -293,15 +188,13 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         ("Process-variation band over all corners.", plots.band_map(after)),
         ("Edge placement error before and after correction.", plots.epe_histogram(after, before)),
     ]
-    limits = setup.limits
     notes = [
         f"{result['gauges']} gauges every 10 nm and {result['line_ends']} line ends, measured on the written mask "
         "file, rasterised at four times and imaged by Abbe in float64 at twice the optimiser's sampling.",
-        f"Mask rules at wafer scale (width {limits.width_nm:g} nm, space {limits.space_nm:g} nm, area "
-        f"{limits.area_nm2:g} nm2): {result['rule_violations']} violations.",
-        _defect_note(after),
-        *_etch_note(result),
-        f"{_imaging(setup.process)} with a thin mask and a {setup.process.resist.kind} resist. Not validated against "
+        rules_note(setup, result),
+        defect_note(after),
+        *etch_note(result),
+        f"{imaging(setup.process)} with a thin mask and a {setup.process.resist.kind} resist. Not validated against "
         "wafers.",
     ]
     return Report(
@@ -310,6 +203,8 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         good=result["in_spec"],
         numbers=numbers,
         figures=[(caption, axes.figure) for caption, axes in pictures],
+        gallery=spot_pictures(after, checks.spots),
+        tables=[*spot_table(checks.spots), *rule_table(checks.rules)],
         notes=notes,
         configuration=configuration,
         provenance=origin,

@@ -15,7 +15,8 @@ from ..metrology import area_fraction, contours
 from ..optics import KernelFile
 from ..scale import split
 from ..types import Grid, double
-from .folder import refuse_existing, write_file
+from ..writing import write_file
+from .folder import refuse_existing
 from .work import Work, data_folder, mask_figures, with_phases
 
 STAGES = {"coverage": "area fraction", "aerial": "clear field = 1", "latent": "clear field = 1", "printed": "0 or 1"}
@@ -126,4 +127,4 @@ def _save(path: Path, images: dict, grid: Grid, loops: list[np.ndarray], thresho
         contour_starts=np.cumsum([0, *map(len, loops)])[:-1],
         units=np.array([f"{name}: {unit}" for name, unit in STAGES.items()] + ["x_nm, y_nm, contour_xy_nm: nm"]),
     )
-    write_file(Path(path), buffer.getvalue())
+    write_file(Path(path), buffer.getvalue(), parents=True)

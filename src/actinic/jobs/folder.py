@@ -54,23 +54,6 @@ def refuse_existing(out: Path, force: bool) -> None:
         raise ConfigError(f"{out}: {ancestor} is not a folder that can be written")
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file by renaming a finished one; its folder is made if need be."""
-    path = Path(path).absolute()
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def provenance(inputs: dict[str, Path], **extra) -> dict:
     """What a result came from: versions, device, precision, and the inputs' hashes."""
     return {

@@ -19,7 +19,7 @@ from ..layout import Layout, clipped
 from ..metrology import Cuts, find_cuts, read_cuts
 from ..timing import Clock
 from ..types import double
-from .correct import read_mask
+from .checked import read_mask
 from .folder import provenance, refuse_existing, run_folder
 from .window_figures import figures as figures_of
 from .work import Progress, Work, quiet

@@ -5,6 +5,7 @@ from .boolean import boolean as boolean
 from .boolean import clipped as clipped
 from .boolean import merged as merged
 from .boolean import sized as sized
+from .checks import rule_markers as rule_markers
 from .facing import Fragments as Fragments
 from .facing import displaced as displaced
 from .facing import fragments as fragments
@@ -18,6 +19,7 @@ from .io import parse_layer as parse_layer
 from .io import parse_window as parse_window
 from .io import read_layout as read_layout
 from .io import write_layout as write_layout
+from .markers import Marker as Marker
 from .markers import write_markers as write_markers
 from .patterns import contacts as contacts
 from .patterns import elbow as elbow
@@ -31,6 +33,7 @@ from .polygons import rings as rings
 from .raster import coverage as coverage
 from .shape import Near as Near
 from .shape import neighbours as neighbours
+from .shape import pieces as pieces
 from .shape import refined as refined
 from .shape import repeated as repeated
 from .shape import rounded as rounded

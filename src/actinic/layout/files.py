@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 import klayout.db as db
 
 from ..errors import ConfigError, InputError
+from ..writing import write_file
 
 T = TypeVar("T")
 File = str | os.PathLike[str]
@@ -49,18 +49,7 @@ def save(path: File, chip: db.Layout) -> None:
     data = guarded(f"{path}: cannot be written", lambda: chip.write_bytes(options))
     if target.suffix == ".gz":
         data = gzip.compress(data, mtime=0)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    write_file(path, data)
 
 
 def pick_cell(chip: db.Layout, name: str | None, path: File) -> db.Cell:

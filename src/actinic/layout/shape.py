@@ -21,6 +21,11 @@ def refined(layout: Layout, unit_nm: float) -> Layout:
     return Layout(tuple(ring * parts for ring in layout.contours), layout.dbu_nm / parts)
 
 
+def pieces(layout: Layout) -> list[Layout]:
+    """The polygons one by one, each with its holes; those that touch in a corner are two."""
+    return [layout_of(db.Region(polygon), layout.dbu_nm) for polygon in region_of(layout).merged(True, 1).each()]
+
+
 def snapped(layout: Layout, grid_nm: float, dbu_nm: float) -> Layout:
     """The polygons with every vertex on the nearest point of a grid, in another database unit.
 
@@ -80,7 +85,7 @@ def neighbours(layout: Layout, distance_nm: float, window_nm: Window | None = No
         whole, members = _copies_joined(pieces, *_period(layout, window_nm), distance)
         near = window_box(window_nm, unit)
     pairs = [
-        Near(ks[0], k, True, 0.0, _box_nm(polygon.bbox(), unit))
+        Near(ks[0], k, True, 0.0, box_nm(polygon.bbox(), unit))
         for ks, polygon in zip(members, whole, strict=True)
         for k in ks[1:]
     ]
@@ -92,7 +97,7 @@ def neighbours(layout: Layout, distance_nm: float, window_nm: Window | None = No
             j = shape.prop_id
             found = _gap(polygon, whole[j], distance) if j > i else None
             if found is not None and (near is None or found[1].touches(near)):
-                pairs.append(Near(members[i][0], members[j][0], False, found[0] * unit, _box_nm(found[1], unit)))
+                pairs.append(Near(members[i][0], members[j][0], False, found[0] * unit, box_nm(found[1], unit)))
     return [layout_of(db.Region(polygon), unit) for polygon in pieces], pairs
 
 
@@ -121,11 +126,11 @@ def _indexed(polygons: list[db.Polygon]) -> db.Shapes:
 def _gap(a: db.Polygon, b: db.Polygon, distance: int) -> tuple[float, db.Box] | None:
     """How far two polygons are apart and where; None where they are not near."""
     found = db.Region(a).separation_check(db.Region(b), distance, False, db.Region.Euclidian)
-    pairs = [(_apart(pair.first, pair.second), pair.bbox()) for pair in found.each()]
+    pairs = [(apart(pair.first, pair.second), pair.bbox()) for pair in found.each()]
     return min(pairs, key=lambda pair: (pair[0], pair[1].left, pair[1].bottom)) if pairs else None
 
 
-def _apart(a: db.Edge, b: db.Edge) -> float:
+def apart(a: db.Edge, b: db.Edge) -> float:
     """Distance of two edges that do not cross, one of which may be a point: at an end of one of them."""
 
     def to_edge(x: int, y: int, edge: db.Edge) -> float:
@@ -138,7 +143,7 @@ def _apart(a: db.Edge, b: db.Edge) -> float:
     return min(to_edge(x, y, other) for edge, other in ends for x, y in ((edge.x1, edge.y1), (edge.x2, edge.y2)))
 
 
-def _box_nm(box: db.Box, unit: float) -> Window:
+def box_nm(box: db.Box, unit: float) -> Window:
     return box.left * unit, box.bottom * unit, box.right * unit, box.top * unit
 
 

@@ -13,6 +13,22 @@ _EIGHT = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True)
+class Print:
+    """What one corner prints: latent samples [y, x], printed above the level or below it."""
+
+    name: str
+    values: np.ndarray
+    grid: Grid
+    level: float
+    above: bool
+
+    @property
+    def height(self) -> np.ndarray:
+        """How far the samples lie on the side of the level that prints."""
+        return (self.values - self.level) if self.above else (self.level - self.values)
+
+
+@dataclass(frozen=True)
 class Defect:
     """One place where the print is not connected as the target is.
 

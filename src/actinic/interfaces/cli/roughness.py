@@ -53,13 +53,13 @@ def roughness(
 def _draw(result: dict[str, Any], path: Path) -> None:
     from io import BytesIO
 
-    from ...jobs.folder import write_file
+    from ...writing import write_file
     from ..plots import roughness_spectrum
 
     buffer = BytesIO()
     ax = roughness_spectrum(*result["spectrum"].values(), noise_nm=result["noise_nm"], step_nm=result["step_nm"])
     ax.figure.savefig(buffer, format=path.suffix.removeprefix(".") or "png", dpi=200)
-    write_file(path, buffer.getvalue())
+    write_file(path, buffer.getvalue(), parents=True)
 
 
 def _text(result: dict[str, Any]) -> str:

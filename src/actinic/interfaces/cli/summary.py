@@ -19,6 +19,7 @@ NUMBERS = {
     "opens": ("opens", ""),
     "phase_conflicts": ("phase conflicts", ""),
     "hotspots": ("hotspots", ""),
+    "shots": ("shots", ""),
 }
 
 
@@ -60,7 +61,7 @@ def effort(result) -> str:
 
 def files(result) -> str:
     """Where a result's files are."""
-    places = {name: result.get(name) for name in ("mask", "lyrdb", "run")}
+    places = {name: result.get(name) for name in ("mask", "lyrdb", "run", "report")}
     if places["run"]:
         places["report"] = Path(places["run"]) / "report.html"
     rows = [(name, str(place)) for name, place in places.items() if place]

@@ -1,0 +1,37 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import InputError
+
+
+@contextlib.contextmanager
+def appearing(path: str | os.PathLike[str], parents: bool = False) -> Iterator[Path]:
+    """The name of a file to write, which gets the name `path` when the block ends well and is removed otherwise.
+
+    With `parents` the folder is made if need be. InputError where it cannot be written.
+    """
+    target = Path(path).absolute()
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        try:
+            if parents:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_file(path: str | os.PathLike[str], content: bytes, parents: bool = False) -> None:
+    """Write a file by renaming a finished one."""
+    with appearing(path, parents) as part, open(part, "xb") as file:
+        file.write(content)
