@@ -40,6 +40,9 @@ EXCEPTIONS: dict[str, str] = {
     "jobs.correct imports interfaces.report": "as above; neither knows jobs",
     "jobs.window imports interfaces.window_plots": "as above",
     "jobs.window imports interfaces.report": "as above",
+    "jobs.smo_report imports interfaces.report": "as above",
+    "jobs.smo_report imports interfaces.source_plots": "as above",
+    "jobs.smo_report imports interfaces.window_plots": "as above",
     "jobs.calibrate imports interfaces.residuals": "as above",
     "jobs.calibrate imports interfaces.report": "as above",
 }

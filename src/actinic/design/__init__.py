@@ -1,8 +1,10 @@
 """Masks from layouts: inverse lithography, and the verification that trusts none of it."""
 
+from .clips import Clip as Clip
 from .correct import Corrected as Corrected
 from .correct import correct as correct
 from .correct import tiling_of as tiling_of
+from .families import SourceRules as SourceRules
 from .ilt import Recipe as Recipe
 from .ilt import Stage as Stage
 from .ilt import block_mean as block_mean
@@ -18,6 +20,11 @@ from .setup import MaskLimits as MaskLimits
 from .setup import Setup as Setup
 from .setup import Spec as Spec
 from .setup import Tiles as Tiles
+from .smo import Effort as Effort
+from .smo import Found as Found
+from .smo import source_mask as source_mask
+from .together import Together as Together
+from .together import together as together
 from .trace import trace as trace
 from .verify import MARGIN_NM as MARGIN_NM
 from .verify import Verification as Verification
