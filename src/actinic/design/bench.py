@@ -94,11 +94,10 @@ class Bench:
     def slopes(self, moves_nm: np.ndarray, bias_nm: float) -> np.ndarray:
         """Its derivative in the moves, (group, fy, fx): each piece adds its own transform, as a line of light."""
         pieces, own = self.moves.pieces, self.moves.own & (self.moves.group >= 0)
-        out = (self.moves.outward(moves_nm, bias_nm) + self.process.mask.bias_nm)[own]
-        x0, y0 = self.clip.window_nm[:2]
-        (height, width), upright = self.clip.period_nm, pieces.nx[own] != 0
-        length = np.minimum(pieces.length_nm[own], np.where(upright, height, width))
-        x, y = pieces.x_nm[own] + pieces.nx[own] * out - x0, pieces.y_nm[own] + pieces.ny[own] * out - y0
+        outward = self.moves.outward(moves_nm, bias_nm) + self.process.mask.bias_nm
+        x, y, length = (values[own] for values in self.moves.placed(outward))
+        (x0, y0, *_), (height, width), upright = self.clip.window_nm, self.clip.period_nm, pieces.nx[own] != 0
+        x, y, length = x - x0, y - y0, np.minimum(length, np.where(upright, height, width))
         fy, fx = (f.ravel() for f in np.broadcast_arrays(*band.frequencies(self.clip.period_nm, self.orders)))
         waves = np.exp(-2j * np.pi * (np.outer(x, fx) + np.outer(y, fy)))
         waves *= length[:, None] * np.sinc(np.where(upright[:, None], np.outer(length, fy), np.outer(length, fx)))

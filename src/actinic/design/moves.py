@@ -23,10 +23,24 @@ class Moves:
     own: np.ndarray  # bool (piece,): stands in the window
     low_nm: np.ndarray
     high_nm: np.ndarray
+    before: np.ndarray  # int (piece,): its neighbours in the polygon's ring
+    after: np.ndarray
 
     def outward(self, moves_nm: np.ndarray, bias_nm: float = 0.0) -> np.ndarray:
         """Distance (piece,) of every piece."""
         return np.where(self.group >= 0, moves_nm[np.maximum(self.group, 0)] if moves_nm.size else 0.0, 0.0) + bias_nm
+
+    def placed(self, outward_nm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Middles x, y and lengths (piece,) in nm after all went outwards: at corners a neighbour's move counts."""
+        p = self.pieces
+        tx, ty = -p.ny, p.nx
+        start, end = (outward_nm[near] * (p.nx[near] * tx + p.ny[near] * ty) for near in (self.before, self.after))
+        middle = 0.5 * (start + end)
+        return (
+            p.x_nm + p.nx * outward_nm + tx * middle,
+            p.y_nm + p.ny * outward_nm + ty * middle,
+            p.length_nm + end - start,
+        )
 
 
 def moves(clip: Clip, limits: MaskLimits, reach_nm: float, piece_nm: float, mirrored: bool) -> Moves:
@@ -66,7 +80,15 @@ def moves(clip: Clip, limits: MaskLimits, reach_nm: float, piece_nm: float, mirr
     bounds = np.full((2, len(order)), reach_nm)
     for side, of_piece in zip(bounds, (low, high), strict=True):
         np.minimum.at(side, group[own], of_piece[own])
-    return Moves(whole, pieces, group, own, -bounds[0], bounds[1])
+    return Moves(whole, pieces, group, own, -bounds[0], bounds[1], *_neighbours(whole, pieces))
+
+
+def _neighbours(whole: Layout, pieces: Fragments) -> tuple[np.ndarray, np.ndarray]:
+    """The piece before and the piece after each one in its ring, int (piece,)."""
+    ring = np.repeat(np.arange(len(whole.contours)), [len(ring) for ring in whole.contours])[pieces.edge]
+    own = np.split(np.arange(len(pieces)), np.flatnonzero(np.diff(ring)) + 1)
+    before, after = (np.concatenate([np.roll(each, k) for each in own]) for k in (1, -1))
+    return before, after
 
 
 def _outside(pieces: Fragments, window_nm) -> np.ndarray:

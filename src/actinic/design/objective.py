@@ -15,6 +15,8 @@ import numpy as np
 from ..errors import ConfigError
 
 _GOLDEN, _STEPS = (np.sqrt(5) - 1) / 2, 60
+# How far to the sides of the best dose the demands are looked at that count there.
+_ASIDE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def tail_weights(values, probability, share):
 def latitude(intensity: np.ndarray, demands: Demands) -> tuple[float, float, np.ndarray]:
     """Tail mean of margins at the best dose, that dose, and its gradient (n,) in the intensities.
 
-    Twice the first is the exposure latitude, as a fraction. By the envelope theorem the dose's own change does not
-    count in the gradient.
+    Twice the first is the exposure latitude, as a fraction. The best dose lies where some demands want more light and
+    others less; their shares in the gradient are those with which the dose's own change does not count.
     """
     seen = demands.dose * intensity
     bright = demands.sign > 0
@@ -79,15 +81,24 @@ def latitude(intensity: np.ndarray, demands: Demands) -> tuple[float, float, np.
     scale = 2 / (low + high) if low + high > 0 else 1.0
     if demands.share > demands.probability.min():
         scale = _best_scale(intensity, demands, scale)
+    sides = [_active(intensity, demands, scale * (1 + side)) for side in (-_ASIDE, _ASIDE)]
+    rising, falling = (float(active @ seen) for active in sides)
+    part = -falling / (rising - falling) if rising > 0 > falling else 0.5
+    worst = demands.worst(demands.margins(intensity, scale))
+    value = float(tail_weights(worst, demands.probability, demands.share) @ worst)
+    return value, float(scale), scale * demands.dose * (part * sides[0] + (1 - part) * sides[1])
+
+
+def _active(intensity: np.ndarray, demands: Demands, scale: float) -> np.ndarray:
+    """Signed weight (n,) of every demand in the tail mean at a dose: of each corner the worst one's."""
     margins = demands.margins(intensity, scale)
-    worst = demands.worst(margins)
-    weights = tail_weights(worst, demands.probability, demands.share)
-    gradient = np.zeros_like(margins)
+    weights = tail_weights(demands.worst(margins), demands.probability, demands.share)
+    found = np.zeros_like(margins)
     for corner in np.flatnonzero(weights):
         own = np.flatnonzero(demands.corner == corner)
         k = own[np.argmin(margins[own])]
-        gradient[k] = weights[corner] * demands.sign[k] * demands.dose[k] * scale
-    return float(weights @ worst), float(scale), gradient
+        found[k] = weights[corner] * demands.sign[k]
+    return found
 
 
 def _best_scale(intensity: np.ndarray, demands: Demands, start: float) -> float:

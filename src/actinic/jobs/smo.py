@@ -14,7 +14,7 @@ from ..design import Clip, Effort, Setup, SourceRules, Together
 from ..errors import ConfigError, InputError
 from ..forward import anchored
 from ..layout import Layout, clipped, coverage, merged, read_layout, repeated, write_layout
-from ..metrology import Cuts, find_cuts, read_cuts, rule_violations
+from ..metrology import find_cuts, read_cuts, rule_violations
 from ..metrology.window import SHAPES
 from ..optics import Freeform, pixels
 from ..timing import Clock
@@ -191,23 +191,12 @@ def _clips(work: Work, setup: Setup, goal: Goal, mask: Path | None, gauges: Path
             corner = design.corner_distance_nm(setup.process)
             cuts = find_cuts(around, area, share, corner_nm=corner, reach_nm=reach, most=goal.sweep.most)
         else:
-            cuts = _inside(read_cuts(gauges, _drawn(work, areas), share), area)
+            cuts = read_cuts(gauges, around, share, area)
         if not len(cuts):
             told = "in the gauge file" if gauges else "found: give a file of cut-lines with --gauges"
             raise InputError(f"{work.layout}: the window {each.window} has no cut-line {told}")
         clips.append(Clip(target, target if start is None else clipped(start, area), area, cuts))
     return clips
-
-
-def _drawn(work: Work, areas) -> Layout:
-    """The layout over all windows, for the drawn widths of cut-lines."""
-    low, high = np.min([a[:2] for a in areas], 0), np.max([a[2:] for a in areas], 0)
-    return read_layout(work.layout, work.layer_number(), (*low.tolist(), *high.tolist()), work.cell)
-
-
-def _inside(cuts: Cuts, area) -> Cuts:
-    x, y = cuts.middle_nm.T
-    return cuts.chosen((x >= area[0]) & (x < area[2]) & (y >= area[1]) & (y < area[3]))
 
 
 def _write_source(folder: Path, setup: Setup, found: design.Found) -> Setup:
