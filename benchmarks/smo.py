@@ -14,7 +14,10 @@ Cut = tuple[float, float, float, float, float, float]
 Pattern = tuple[layout.Layout, tuple[int, int], list[Cut]]
 
 KINDS = ("conventional", "annular", "dipole", "quasar", "pixelated")
-ROUNDS, STARTS, REACH_NM, DOF_NM = 25, 4, 30.0, 300.0
+ROUNDS, STARTS, REACH_NM = 25, 2, 30.0
+# The corners lie on an ellipse of this depth of focus and exposure latitude, and what is left beyond it is maximised.
+DOF_NM, EL = 400.0, 0.16
+ON_ELLIPSE = [(0.0, 1.0), (0.6, 0.8), (1.0, 0.0)]
 _APART = 2000
 
 
@@ -34,15 +37,15 @@ def lines(cd: int = 150, pitches: Sequence[int] = (300, 400, 520, 900)) -> list[
     ]
 
 
-def contacts(cd: int = 200) -> list[Pattern]:
+def contacts(cd: int = 170) -> list[Pattern]:
     """Contacts, square at three pitches and staggered."""
     found = []
-    for pitch in (400, 500, 800):
+    for pitch in (320, 400, 640):
         drawn, middle = layout.contacts(cd, (pitch, pitch), (0, 0, pitch, pitch)), pitch / 2
         found.append((drawn, (pitch, pitch), [_across(middle, middle, cd), _up(middle, middle, cd)]))
-    size = (600, 720)
-    drawn = layout.contacts(cd, (600, 360), (0, 0, *size), staggered=True)
-    return [*found, (drawn, size, [_across(300, 360, cd), _up(300, 360, cd)])]
+    size = (480, 560)
+    drawn = layout.contacts(cd, (480, 280), (0, 0, *size), staggered=True)
+    return [*found, (drawn, size, [_across(240, 280, cd), _up(240, 280, cd)])]
 
 
 def corners(cd: int = 180) -> list[Pattern]:
@@ -61,6 +64,17 @@ def corners(cd: int = 180) -> list[Pattern]:
 
 
 FAMILIES = {"lines through pitch": lines, "contacts through pitch": contacts, "line ends and corners": corners}
+
+
+def corners_on_ellipse() -> str:
+    """The setting of a process's corners."""
+    rows = [("nominal", 0.0, 1.0)]
+    for at, height in ON_ELLIPSE:
+        for focus in sorted({-at, at}):
+            for dose in sorted({1 - EL / 2 * height, 1 + EL / 2 * height}):
+                rows.append((f"{focus:g} {dose:g}", focus * DOF_NM / 2, dose))
+    table = ", ".join(f'{{name="{name}", focus_nm={focus!r}, dose={dose!r}}}' for name, focus, dose in rows)
+    return f"process.corners=[{table}]"
 
 
 def written(patterns: Sequence[Pattern], folder: Path) -> tuple[Path, Path, tuple[str, ...]]:
@@ -85,7 +99,9 @@ def optimised(patterns: Sequence[Pattern], kind: str, out: Path, optics: str = "
     drawn, gauges, windows = written(patterns, out)
     spent = {"rounds": ROUNDS, "starts": STARTS, "reach_nm": REACH_NM} | effort
     goal = jobs.Goal(windows, jobs.SourceRules(kind=kind), jobs.Effort(**spent), jobs.Sweep(dof_nm=DOF_NM))
-    return jobs.smo(jobs.Work(drawn, "1/0", optics), out / "run", goal, gauges=gauges, force=True)
+    return jobs.smo(
+        jobs.Work(drawn, "1/0", optics, settings=(corners_on_ellipse(),)), out / "run", goal, gauges=gauges, force=True
+    )
 
 
 def main() -> None:

@@ -122,7 +122,8 @@ class _Table:
             focus_of, distinct = tuple(range(len(corners))), [float(c.focus_nm) for c in corners]
         wanted = [(distinct[f], float(c.mask_bias_nm)) for f, c in zip(focus_of, corners, strict=True)]
         conditions = list(dict.fromkeys(wanted))
-        clear = not any(float(v) for v in scanner_of(process).projector.zernikes_nm.values())
+        lens = scanner_of(process).projector
+        clear = lens.jones is None and not any(float(v) for v in lens.zernikes_nm.values())
         settings = {"reach_nm": effort.reach_nm, "mirrored": mirrored and clear}
         self.benches: list[Bench] = [
             bench(clip, process, limits, family.sigma, conditions, **settings) for clip in clips

@@ -86,6 +86,7 @@ def smo(
             "in_spec": good,
             **_figures(after, need),
             "before": _figures(before, need),
+            "dose_ratio": _threshold(given) / _threshold(setup),
             "source": source_figures(setup, goal.rules),
             "clips": len(clips),
             "gauges": len(after.names),
@@ -162,7 +163,7 @@ def source_figures(setup: Setup, rules: SourceRules) -> dict:
     source = design.scanner_of(setup.process).source
     found = {"kind": source.kind, **{k: v for k, v in dump(source).items() if k not in ("kind", "file")}}
     if isinstance(source, Freeform):
-        found |= {"symmetry": rules.symmetry, "pole": rules.pole, "pitch": source.rows()[2]}
+        found |= {"symmetry": rules.symmetry, "pole": rules.pole, "pitch": round(source.rows()[2], 6)}
         found |= vars(pixels.figures(source, rules.symmetry, rules.pole))
     return found
 
@@ -217,11 +218,16 @@ def _on_dose(folder: Path, setup: Setup, after: Together) -> Setup:
     if best is None:
         return setup
     process = anchored(setup.process)
-    resist = replace(process.resist, threshold=np.float64(float(double(process.resist).threshold) / best.dose))
+    resist = replace(process.resist, threshold=np.float64(_threshold(setup) / best.dose))
     scanner = design.scanner_of(process)
     if isinstance(scanner.source, Freeform):
         scanner = replace(scanner, source=Freeform(SOURCE_FILE))
     return _again(folder, replace(setup, process=replace(process, resist=resist, scanner=scanner)))
+
+
+def _threshold(setup: Setup) -> float:
+    """What dose 1 prints at, clear field = 1: a dose is the inverse of it."""
+    return float(double(anchored(setup.process).resist).threshold)
 
 
 def _again(folder: Path, setup: Setup) -> Setup:

@@ -86,7 +86,8 @@ def _report(work: Work, result: dict, figures: Sequence[tuple], told) -> Report:
         *kept,
         f"The optimiser expected {result['optimiser_el_percent']:.1f} % beyond the corners' doses, from "
         f"{result['image_sets']} sets of images.",
-        "Dose 1 of run.toml is the best dose of the common window. Every clip is a periodic tile.",
+        f"Dose 1 of run.toml is the best dose of the common window, {result['dose_ratio']:.2f} times that of the setup.",
+        "Every clip is a periodic tile.",
         "Thin mask, threshold resist. Not validated against wafers.",
     ]
     return Report(

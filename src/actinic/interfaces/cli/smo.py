@@ -103,5 +103,6 @@ def _numbers(result: dict) -> str:
     if "fill" in source:
         rows.append(("pupil fill", "", "", number(100 * source["fill"], 1), "%"))
         rows.append(("lit", "", "", number(100 * source["lit"], 1), "%"))
+    rows.append(("dose over the setup's", "", "", number(result["dose_ratio"]), ""))
     rows.append(("mask rule violations", "", "", number(result["rule_violations"]), ""))
     return columns(rows, "<>>><")
