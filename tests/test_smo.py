@@ -9,7 +9,7 @@ import pytest
 
 from actinic import design, jobs, layout
 from actinic.config import double
-from actinic.design.bench import Bench, bench, edge_spectrum
+from actinic.design.bench import Bench, bench, clear_field, edge_spectrum
 from actinic.design.families import Pixelated, SourceRules
 from actinic.design.objective import Demands, latitude, tail_weights
 from actinic.errors import ConfigError
@@ -78,7 +78,7 @@ def test_light_is_linear_in_the_source(optics, settings, focus):
     latent = exact.resist.latent(image, grid.period_nm)
     there = band.to_points(latent, grid, *mine.sites.at_nm.T)
     clear = machine.source_points(grid.period_nm)[1].sum() / weight.sum()
-    np.testing.assert_allclose(found * clear, there, rtol=1e-10)
+    np.testing.assert_allclose(found * clear, there, rtol=1e-12)
 
 
 def test_spectrum_of_polygons_is_that_of_their_area():
@@ -86,7 +86,7 @@ def test_spectrum_of_polygons_is_that_of_their_area():
     drawn = layout.merged([ring], 1.0)
     grid = Grid((800, 800), 0.5)
     raster = band.mask_spectrum(layout.coverage(drawn, grid).astype(float), (6, 6))
-    np.testing.assert_allclose(edge_spectrum(drawn, grid.period_nm, (6, 6), (0, 0)), raster, atol=2e-6)
+    np.testing.assert_allclose(edge_spectrum(drawn, grid.period_nm, (6, 6), (0, 0)), raster, atol=1e-8)
     # A line through the tile: w / P sinc(k w / P), and nothing across.
     [middle, *_] = edge_spectrum(layout.lines(150, 400, (0, 0, 400, 200)), (200, 400), (0, 3), (200, 0))
     np.testing.assert_allclose(middle, 0.375 * np.sinc(0.375 * np.arange(-3, 4)), atol=1e-15)
@@ -103,7 +103,7 @@ def test_slopes_of_edges_are_finite_differences(bias):
     for group in range(slopes.shape[1]):
         step = 0.5 * (np.arange(at.size) == group)
         two_sided = (mine.images(at + step) - mine.images(at - step))[0] @ weight
-        np.testing.assert_allclose(slopes[:, group], two_sided, rtol=0, atol=4e-3 * np.abs(two_sided).max())
+        np.testing.assert_allclose(slopes[:, group], two_sided, rtol=0, atol=1e-4 * np.abs(two_sided).max())
 
 
 def test_edges_keep_the_symmetry_and_the_room_of_the_clip():
@@ -154,7 +154,7 @@ def test_gradient_of_the_objective_in_the_source(seen, tail):
     for k in (0, 17, 60, 111):
         step = 1e-4 * (np.arange(weight.size) == k)
         up, down = (latitude(images @ (weight + s * step), demands)[0] for s in (1, -1))
-        assert gradient[k] == pytest.approx((up - down) / 2e-4, rel=2e-3, abs=1e-6)
+        assert gradient[k] == pytest.approx((up - down) / 2e-4, rel=1e-5, abs=1e-9)
     # More light of the same shape is less dose.
     assert latitude(2 * images @ weight, demands)[:2] == pytest.approx((value, scale / 2), rel=1e-6)
 
@@ -249,6 +249,28 @@ def test_figures_find_what_breaks_the_rules(tmp_path):
     told = pixels.figures(Freeform(str(tmp_path / "s.csv")), "xy", 0.1)
     assert told.specks == 1 and told.asymmetry == pytest.approx(1.0)
     assert told.lit == pytest.approx((weight > 0).sum() / pixels.pixels_of_pupil(0.05))
+
+
+@pytest.mark.parametrize(("optics", "light"), [("krf-dry", "None"), ("arf-immersion", "TE")])
+def test_clear_field_of_pixels(optics, light):
+    process, pupil = process_of(optics), pixels.pupil(0.1, 0.9)
+    weight = np.random.default_rng(6).random(len(pupil))
+    machine = replace(double(process.scanner), source=Points(pupil.sigma, weight))
+    assert str(process.scanner.polarisation) == light
+    passed = machine.source_points((200.0, 200.0))[1].sum()  # weights over what of them arrives
+    assert clear_field(process, pupil.sigma) @ weight == pytest.approx(weight.sum() / passed, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["pixelated", "annular"])
+def test_dose_is_bounded(kind):
+    """Thin openings at a high dose would be better; the bound is kept, and it costs."""
+    limits, process = jobs.load_setup("krf-dry").limits, process_of()
+    found = [
+        design.source_mask([dense()], process, limits, SourceRules(kind=kind), design.Effort(rounds=6, max_dose=most))
+        for most in (0.9, 3.0)
+    ]
+    assert found[0].dose <= 0.9 * (1 + 1e-6) < found[1].dose
+    assert found[0].latitude < found[1].latitude
 
 
 def test_mask_bias_and_weights_of_corners_count():
@@ -368,6 +390,7 @@ def test_parametric_sources_keep_the_rules(kind):
         (["--pitch", "0.5"], "pitch"),
         (["--tail", "2"], "tail"),
         (["--reach", "-1"], "cannot move"),
+        (["--max-dose", "0"], "largest dose"),
         (["--tolerance", "0"], "tolerance"),
         (["--window", "0.2,0,2.2,0.5"], "overlap"),
         (["--window", "5,0,6,1"], "outside"),

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..forward import Process
 from ..layout import Layout, clipped, displaced
 from ..mask import AlternatingPSM, made, transmitted
-from ..optics import band, coherent_systems
+from ..optics import Scanner, band, coherent_systems
 from ..optics.polarisation import states
 from ..types import double
 from .clips import Clip, Sites, sites
@@ -160,12 +160,24 @@ class Bench:
                 scanner.polarisation,
                 process.film,
             )
-            owner = np.arange(len(part))
-            if scanner.polarisation is not None and (
-                scanner.polarisation != "unpolarised" or scanner.projector.jones is not None
-            ):
-                owner = states(self.sigma[part], scanner.polarisation)[0]
-            yield part, np.resize(owner, len(rows)), rows
+            yield part, _owners(scanner, self.sigma[part], len(rows)), rows
+
+
+def clear_field(process: Process, sigma: np.ndarray) -> np.ndarray:
+    """Intensity (pixel,) that each source pixel of weight 1 gives without a mask, as the clear field is counted."""
+    scanner, ones = double(scanner_of(process)), np.ones(len(sigma))
+    rows = coherent_systems(
+        scanner.projector, sigma, ones, (1.0, 1.0), (0, 0), np.float64(0), scanner.polarisation
+    ).reshape(-1)
+    return np.bincount(_owners(scanner, sigma, len(rows)), abs(rows) ** 2, len(sigma))
+
+
+def _owners(scanner: Scanner, sigma: np.ndarray, count: int) -> np.ndarray:
+    """Which source pixel each of so many coherent rows belongs to."""
+    light = scanner.polarisation
+    if light is None or (light == "unpolarised" and scanner.projector.jones is None):
+        return np.resize(np.arange(len(sigma)), count)
+    return np.resize(states(sigma, light)[0], count)
 
 
 def _leading(rows: np.ndarray) -> np.ndarray:

@@ -163,7 +163,12 @@ class Parametric:
 
     def searched(self, seen, place, demands, light: Light | None, rng: np.random.Generator) -> Light:
         """The best of many parameters for a fixed mask: some anywhere, then nearer and nearer to the best."""
-        best, value = light, -np.inf if light is None else latitude((seen @ light.weight)[place], demands)[0]
+        best, value = (
+            light,
+            -np.inf
+            if light is None
+            else latitude((seen @ light.weight)[place], demands, demands.most_scale(light.weight))[0],
+        )
         low, high = self.bounds.T
         for k in range(self.tries + self.local):
             turned = self.rotations[int(rng.integers(len(self.rotations)))]
@@ -176,7 +181,7 @@ class Parametric:
             weight = self.weight(q, turned)
             if weight is None:
                 continue
-            found = latitude((seen @ weight)[place], demands)[0]
+            found = latitude((seen @ weight)[place], demands, demands.most_scale(weight))[0]
             if found > value:
                 best, value = Light(weight, q, turned), found
         if best is None:

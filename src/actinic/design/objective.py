@@ -24,7 +24,8 @@ class Demands:
     """What sites want at corners, arrays of one length n.
 
     `corner` int: which corner, 0..; `sign` 1 where the intensity must be above the threshold, else -1; `dose` of the
-    corner. `probability` (corner,) sums to 1; `tail` as above.
+    corner. `probability` (corner,) sums to 1; `tail` as above. `clear` (pixel,) is what each source pixel of weight 1
+    gives in clear field, and `most` the largest dose times clear field, relative to the threshold.
     """
 
     corner: np.ndarray
@@ -32,6 +33,12 @@ class Demands:
     dose: np.ndarray
     probability: np.ndarray
     tail: float = 0.0
+    clear: np.ndarray | None = None
+    most: float = np.inf
+
+    def most_scale(self, weight: np.ndarray) -> float:
+        """The largest dose for a source (pixel,)."""
+        return np.inf if self.clear is None else self.most / float(self.clear @ weight)
 
     @property
     def share(self) -> float:
@@ -69,8 +76,8 @@ def tail_weights(values, probability, share):
     return (taken / taken.sum())[xp.argsort(order)]
 
 
-def latitude(intensity: np.ndarray, demands: Demands) -> tuple[float, float, np.ndarray]:
-    """Tail mean of margins at the best dose, that dose, and its gradient (n,) in the intensities.
+def latitude(intensity: np.ndarray, demands: Demands, most: float = np.inf) -> tuple[float, float, np.ndarray]:
+    """Tail mean of margins at the best dose up to `most`, that dose, and its gradient (n,) in the intensities.
 
     Twice the first is the exposure latitude, as a fraction. The best dose lies where some demands want more light and
     others less; their shares in the gradient are those with which the dose's own change does not count.
@@ -81,6 +88,7 @@ def latitude(intensity: np.ndarray, demands: Demands) -> tuple[float, float, np.
     scale = 2 / (low + high) if low + high > 0 else 1.0
     if demands.share > demands.probability.min():
         scale = _best_scale(intensity, demands, scale)
+    scale = min(scale, most)
     sides = [_active(intensity, demands, scale * (1 + side)) for side in (-_ASIDE, _ASIDE)]
     rising, falling = (float(active @ seen) for active in sides)
     part = -falling / (rising - falling) if rising > 0 > falling else 0.5

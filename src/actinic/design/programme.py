@@ -66,6 +66,9 @@ def best_step(
         cost[eta] = -1
         cost[eta + 1 : eta + 1 + corners] = demands.probability / share
     fixed, fixed_at_most = _of_columns(columns, m, size)
+    if demands.clear is not None and np.isfinite(demands.most):
+        row = np.concatenate([np.asarray(demands.clear @ columns.basis).ravel(), np.zeros(size - m)])
+        fixed, fixed_at_most = sparse.vstack([fixed, row[None]]), np.append(fixed_at_most, demands.most)
     if not single:
         rows = np.zeros((corners, size))
         rows[:, eta] = 1
@@ -95,7 +98,9 @@ def best_step(
         limit = np.concatenate([fixed_at_most, -demands.sign[chosen]])
         found = linprog(cost, matrix, limit, total, [0.0], limits, method="highs")
         if found.x is None:
-            raise NumericalError(f"the linear programme of a source step failed: {found.message}")
+            raise NumericalError(
+                f"no source keeps all rules: {found.message.splitlines()[0]} Widen the fill or shrink the pole"
+            )
         solution = found.x
         intensity = (light @ solution[:m] + slopes @ solution[m : m + g])[place]
         margins = demands.sign * (doses * intensity - 1)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import ConfigError
-from ..forward import Process, distinct_focus
+from ..forward import Process, anchored, distinct_focus
 from ..layout import Layout
 from ..optics import Conventional, sample
 from ..optics.pixels import Pupil
 from ..types import double
-from .bench import Bench, bench
+from .bench import Bench, bench, clear_field
 from .clips import Clip
 from .families import Family, Given, Light, Parametric, Pixelated, SourceRules
 from .images import scanner_of
@@ -33,7 +33,7 @@ class Effort:
     """How much is spent: rounds, each with one set of images, of each start; where the moves end, in nm.
 
     The first start is the mask as given, others move its edges at random, from the seed. `tail` says which corners
-    count (see `objective`).
+    count (see `objective`). `max_dose` bounds the dose, relative to dose 1 of the process with its own source.
     """
 
     rounds: int = 12
@@ -41,12 +41,15 @@ class Effort:
     reach_nm: float = 30.0
     tail: float = 0.0
     seed: int = 0
+    max_dose: float = 1.5
 
     def __post_init__(self):
         if self.rounds < 1 or self.starts < 1:
             raise ConfigError("source-mask optimisation needs at least one round and one start")
         if not 0 <= self.tail <= 1:
             raise ConfigError(f"tail {self.tail:g} must lie between 0, the worst corner, and 1, the mean of all")
+        if not self.max_dose > 0:
+            raise ConfigError(f"a largest dose of {self.max_dose:g} times the setup's must be positive")
         if not self.reach_nm >= 0:
             raise ConfigError(f"mask edges cannot move by {self.reach_nm:g} nm")
 
@@ -55,8 +58,9 @@ class Effort:
 class Found:
     """What was found: weights (pixel,) on `pupil`'s pixels or a parametric `source`, and a mask for every clip.
 
-    `latitude` is the remaining exposure latitude as a fraction, by the optimiser's own arrays; `history` that after
-    every round; `image_sets` how often all source pixels were imaged through the clips.
+    `latitude` is the remaining exposure latitude as a fraction, by the optimiser's own arrays, and `dose` the one for it,
+    relative to dose 1 of the process with its own source; `history` is the latitude after every round, `image_sets` how
+    often all source pixels were imaged through the clips.
     """
 
     pupil: Pupil | None
@@ -64,6 +68,7 @@ class Found:
     source: object | None
     masks: list[Layout]
     latitude: float
+    dose: float
     history: list[float]
     image_sets: int
 
@@ -143,7 +148,9 @@ class _Table:
         number = np.concatenate(corner)
         dose = np.array([float(c.dose) for c in corners])[number]
         share = probabilities([float(c.weight) for c in corners])
-        self.demands = Demands(number, np.concatenate(sign), dose, share, effort.tail)
+        most = effort.max_dose / float(double(anchored(process).resist).threshold)
+        clear = clear_field(process, family.sigma)
+        self.demands = Demands(number, np.concatenate(sign), dose, share, effort.tail, clear, most)
         self.grid_nm = limits.grid_nm
         self.image_sets = 0
 
@@ -172,7 +179,7 @@ class _Table:
 
     def value(self, seen: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
         """Tail mean of margins and its dose, for the light of a source through images (place, pixel)."""
-        return latitude((seen @ weight)[self.place], self.demands)[:2]
+        return latitude((seen @ weight)[self.place], self.demands, self.demands.most_scale(weight))[:2]
 
     def masks(self, moves: np.ndarray) -> list[Layout]:
         return [b.shaped(m) for b, m in zip(self.benches, self._split(moves), strict=True)]
@@ -210,14 +217,15 @@ def _descent(table: _Table, family: Family, effort: Effort, start: int, told: Ca
         history.append(2 * value)
         if radius < _LAST:
             break
-    return _written(table, family, moves, light, rng, history)
+    return _written(table, family, effort, moves, light, rng, history)
 
 
-def _written(table: _Table, family: Family, moves, light: Light, rng, history: list[float]) -> Found:
+def _written(table: _Table, family: Family, effort: Effort, moves, light: Light, rng, history: list[float]) -> Found:
     """The result on the mask's grid, with the best source for just that mask."""
     moves = table.rounded(moves)
     seen = table.images(moves)
     light = family.searched(seen, table.place, table.demands, light, rng)
-    value, _ = table.value(seen, light.weight)
+    value, scale = table.value(seen, light.weight)
+    dose = effort.max_dose * scale / table.demands.most_scale(light.weight)
     on = family.pupil if isinstance(family, Pixelated) else None
-    return Found(on, light.weight, family.source(light), table.masks(moves), 2 * value, history, 0)
+    return Found(on, light.weight, family.source(light), table.masks(moves), 2 * value, dose, history, 0)

@@ -86,7 +86,7 @@ def _report(work: Work, result: dict, figures: Sequence[tuple], told) -> Report:
         *kept,
         f"The optimiser expected {result['optimiser_el_percent']:.1f} % beyond the corners' doses, from "
         f"{result['image_sets']} sets of images.",
-        f"Dose 1 of run.toml is the best dose of the common window, {result['dose_ratio']:.2f} times that of the setup.",
+        f"Dose 1 of run.toml is the common window's best dose, {result['dose_ratio']:.2f} times that of the setup.",
         "Every clip is a periodic tile.",
         "Thin mask, threshold resist. Not validated against wafers.",
     ]

@@ -51,6 +51,7 @@ def smo(
         float, typer.Option(metavar="SHARE", help="Share of the corners' probability that counts, the worst; 0: one.")
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")] = 0,
+    max_dose: Annotated[float, typer.Option(metavar="RATIO", help="Largest dose over the setup's.")] = 1.5,
     focus: Annotated[
         str | None, typer.Option(metavar="A:B:STEP", help="Focus series, nm.  [default: 13 to +-0.6 lambda/NA^2]")
     ] = None,
@@ -73,7 +74,7 @@ def smo(
     goal = jobs.Goal(
         tuple(window or ()),
         jobs.SourceRules(**rules, fill=_range(fill)),
-        jobs.Effort(rounds, starts, reach, tail, seed),
+        jobs.Effort(rounds, starts, reach, tail, seed, max_dose),
         jobs.Sweep(focus, None, tolerance, dof, most),
     )
     given = {"mask": mask, "gauges": gauges, "force": force, "command": context.obj or ""}
