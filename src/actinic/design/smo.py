@@ -58,9 +58,9 @@ class Effort:
 class Found:
     """What was found: weights (pixel,) on `pupil`'s pixels or a parametric `source`, and a mask for every clip.
 
-    `latitude` is the remaining exposure latitude as a fraction, by the optimiser's own arrays, and `dose` the one for it,
-    relative to dose 1 of the process with its own source; `history` is the latitude after every round, `image_sets` how
-    often all source pixels were imaged through the clips.
+    `latitude` is the remaining exposure latitude as a fraction, by the optimiser's own arrays, and `dose` the one for
+    it, relative to dose 1 of the process with its own source; `history` is the latitude after every round, `image_sets`
+    how often all source pixels were imaged through the clips.
     """
 
     pupil: Pupil | None
