@@ -16,8 +16,8 @@ Pattern = tuple[layout.Layout, tuple[int, int], list[Cut]]
 KINDS = ("conventional", "annular", "dipole", "quasar", "pixelated")
 # Beside these: the preset's source with a mask of its own, and the best source for the mask as drawn.
 CASES = {kind: (kind, {}) for kind in KINDS} | {
-    "mask only": ("given", {}),
-    "source only": ("pixelated", {"reach_nm": 0.0}),
+    "mask only": ("given", {"starts": 1}),
+    "source only": ("pixelated", {"starts": 1, "reach_nm": 0.0}),
 }
 ROUNDS, STARTS, REACH_NM = 25, 2, 30.0
 # The corners lie on an ellipse of this depth of focus and exposure latitude, and what is left beyond it is maximised.

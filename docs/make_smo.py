@@ -1,4 +1,4 @@
-"""docs/smo.png: an optimised source, and what it gains over the best annular one, for contacts of our own making.
+"""docs/smo.png: an optimised source, and what it and its mask gain over the preset's, for contacts of our own making.
 
 After a change: python docs/make_smo.py
 """
@@ -17,12 +17,12 @@ from actinic.interfaces import plots, source_plots  # noqa: E402
 
 OUT = Path(__file__).with_name("smo.png")
 LARGEST_BYTES = 120_000
-SHOWN = {"pixelated": plots.PRINTED, "annular": plots.MASK}
+SHOWN = {"pixelated": ("optimised source", plots.PRINTED), "given": ("annular 0.50/0.80", plots.MASK)}
 
 
 def data(kind: str, folder: Path) -> dict[str, np.ndarray]:
     """What the report of a run draws."""
-    smo.optimised(smo.contacts(), kind, folder / kind)
+    smo.optimised(smo.contacts(), kind, folder / kind, starts=1)
     return dict(np.load(folder / kind / "run" / "plots.npz"))
 
 
@@ -31,10 +31,10 @@ def picture(found: dict[str, dict[str, np.ndarray]]) -> Figure:
     left, right = figure.subplots(1, 2)
     best = found["pixelated"]
     source_plots.pupil_plot(best["after_sigma"], best["after_brightness"], float(best["after_pitch"]), left)
-    for kind, colour in SHOWN.items():
+    for kind, (name, colour) in SHOWN.items():
         for shape, style in (("ellipse", "-"), ("rectangle", "--")):
             curve = found[kind][f"after_{shape}_dof_el"].T
-            right.plot(*curve, color=colour, linestyle=style, linewidth=1.4, label=f"{kind}: {shape}")
+            right.plot(*curve, color=colour, linestyle=style, linewidth=1.4, label=f"{name}: {shape}")
     right.set(xlim=(0, 620), ylim=(0, None), xlabel="depth of focus (nm)", ylabel="exposure latitude (%)")
     right.spines[["top", "right"]].set_visible(False)
     right.legend(frameon=False, fontsize=9)

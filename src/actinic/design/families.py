@@ -110,7 +110,10 @@ class Pixelated:
         weight = np.asarray(basis @ np.maximum(u, 0)).ravel()
         return Light(weight / weight.sum(), np.zeros(0)), found
 
-    def searched(self, seen, place, demands, light, rng) -> Light:
+    def begin(self, rng) -> None:
+        """The first programme knows better."""
+
+    def searched(self, seen, place, demands, light, rng, wide: bool) -> Light:
         """The best source for a fixed mask."""
         none = np.zeros((seen.shape[0], 0))
         return self.step(seen, none, place, demands, light, np.zeros((0, 2)), 0.0)[0]
@@ -161,19 +164,26 @@ class Parametric:
             return None
         return bright / total
 
-    def searched(self, seen, place, demands, light: Light | None, rng: np.random.Generator) -> Light:
-        """The best of many parameters for a fixed mask: some anywhere, then nearer and nearer to the best."""
-        best, value = (
-            light,
-            -np.inf
-            if light is None
-            else latitude((seen @ light.weight)[place], demands, demands.most_scale(light.weight))[0],
-        )
+    def begin(self, rng: np.random.Generator) -> Light:
+        """Any source within the rules."""
         low, high = self.bounds.T
-        for k in range(self.tries + self.local):
+        for _ in range(100 * self.tries):
+            q = low + (high - low) * rng.random(low.size)
+            turned = self.rotations[int(rng.integers(len(self.rotations)))]
+            weight = self.weight(q, turned)
+            if weight is not None:
+                return Light(weight, q, turned)
+        raise ConfigError(f"no {self.rules.kind} source found within the rules: widen the fill or shrink the pole")
+
+    def searched(self, seen, place, demands, light: Light | None, rng: np.random.Generator, wide: bool) -> Light:
+        """The best of many parameters for a fixed mask: if `wide` some anywhere, then nearer and nearer to the best."""
+        best = self.begin(rng) if light is None else light
+        value = latitude((seen @ best.weight)[place], demands, demands.most_scale(best.weight))[0]
+        low, high = self.bounds.T
+        for k in range(0 if wide else self.tries, self.tries + self.local):
             turned = self.rotations[int(rng.integers(len(self.rotations)))]
             q = low + (high - low) * rng.random(low.size)
-            if k >= self.tries and best is not None:
+            if k >= self.tries:
                 spread = 0.1 * 0.05 ** ((k - self.tries) / self.local)
                 q = best.parameters + spread * (high - low) * rng.standard_normal(low.size)
                 turned = best.rotation
@@ -184,8 +194,6 @@ class Parametric:
             found = latitude((seen @ weight)[place], demands, demands.most_scale(weight))[0]
             if found > value:
                 best, value = Light(weight, q, turned), found
-        if best is None:
-            raise ConfigError(f"no {self.rules.kind} source found within the rules: widen the fill or shrink the pole")
         return best
 
     def step(self, seen, slopes, place, demands: Demands, light: Light, bounds, radius: float):
@@ -222,7 +230,10 @@ class Given:
     def __init__(self, points: np.ndarray, weight: np.ndarray, source):
         self.sigma, self.weight, self._source = points, weight / weight.sum(), source
 
-    def searched(self, seen, place, demands, light, rng) -> Light:
+    def begin(self, rng) -> None:
+        """It is there."""
+
+    def searched(self, seen, place, demands, light, rng, wide: bool) -> Light:
         return Light(self.weight, np.zeros(0))
 
     def step(self, seen, slopes, place, demands: Demands, light, bounds, radius: float):

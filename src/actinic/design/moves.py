@@ -120,8 +120,7 @@ def _shorter(found: Fragments, piece_nm: float, across: float, up: float, dbu_nm
         end - begin,
         found.width_nm[index],
         found.space_nm[index],
-        found.across_width[index],
-        found.across_space[index],
+        *[np.full(index.size, -1)] * 2,  # nobody asks which piece is across
         found.edge[index],
     )
 

@@ -32,8 +32,9 @@ _FIRST, _WIDER, _NARROWER, _LAST = 0.5, 1.5, 0.35, 0.01
 class Effort:
     """How much is spent: rounds, each with one set of images, of each start; where the moves end, in nm.
 
-    The first start is the mask as given, others move its edges at random, from the seed. `tail` says which corners
-    count (see `objective`). `max_dose` bounds the dose, relative to dose 1 of the process with its own source.
+    The first start is the mask as given, others move its edges, and a parametric source, at random from the seed. `tail`
+    says which corners count (see `objective`). `max_dose` bounds the dose, relative to dose 1 of the process with its
+    own source.
     """
 
     rounds: int = 12
@@ -193,7 +194,8 @@ def _descent(table: _Table, family: Family, effort: Effort, start: int, told: Ca
     low, high = table.bounds.T
     moves = 0.5 * rng.uniform(low, high) if start else np.zeros(len(low))
     seen = table.images(moves)
-    light = family.searched(seen, table.place, table.demands, None, rng)
+    wide = not start
+    light = family.searched(seen, table.place, table.demands, family.begin(rng) if start else None, rng, wide)
     value, scale = table.value(seen, light.weight)
     history, radius = [2 * value], _FIRST
     slopes = None
@@ -207,7 +209,7 @@ def _descent(table: _Table, family: Family, effort: Effort, start: int, told: Ca
         there = moves + step.moves
         images = table.images(there)
         # The source that suits the moved mask costs no image.
-        tried = family.searched(images, table.place, table.demands, tried, rng)
+        tried = family.searched(images, table.place, table.demands, tried, rng, wide)
         found, dose = table.value(images, tried.weight)
         if found > value:
             moves, seen, light, value, scale, slopes = there, images, tried, found, dose, None
@@ -224,7 +226,7 @@ def _written(table: _Table, family: Family, effort: Effort, moves, light: Light,
     """The result on the mask's grid, with the best source for just that mask."""
     moves = table.rounded(moves)
     seen = table.images(moves)
-    light = family.searched(seen, table.place, table.demands, light, rng)
+    light = family.searched(seen, table.place, table.demands, light, rng, False)
     value, scale = table.value(seen, light.weight)
     dose = effort.max_dose * scale / table.demands.most_scale(light.weight)
     on = family.pupil if isinstance(family, Pixelated) else None
