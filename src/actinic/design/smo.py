@@ -32,9 +32,9 @@ _FIRST, _WIDER, _NARROWER, _LAST = 0.5, 1.5, 0.35, 0.01
 class Effort:
     """How much is spent: rounds, each with one set of images, of each start; where the moves end, in nm.
 
-    The first start is the mask as given, others move its edges, and a parametric source, at random from the seed. `tail`
-    says which corners count (see `objective`). `max_dose` bounds the dose, relative to dose 1 of the process with its
-    own source.
+    The first start is the mask as given; others move its edges, and a parametric source, at random from the seed.
+    `tail` says which corners count (see `objective`). `max_dose` bounds the dose, relative to dose 1 of the process
+    with its own source.
     """
 
     rounds: int = 12
