@@ -206,7 +206,7 @@ def test_dense_lines_want_a_dipole():
 RULES = [
     SourceRules(),
     SourceRules(symmetry="diagonal", pole=0.2, fill=(0.1, 0.3)),
-    SourceRules(symmetry="point", pole=0.15, fill=(0.02, 0.08), sigma_max=0.9),
+    SourceRules(symmetry="point", fill=(0.03, 0.047), sigma_max=0.9),
     SourceRules(symmetry="none", pitch=0.1, pole=0.0, fill=(0.2, 0.5)),
 ]
 

@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from ..errors import ConfigError
+from ..errors import ConfigError, NumericalError
 from ..optics import Annular, Conventional, Dipole, Quasar
 from ..optics.pixels import SYMMETRIES, Pupil, Symmetry, pixels_of_pupil, pole_offsets, poles, pupil
 from .objective import Demands, latitude
-from .programme import Columns, best_step
+from .programme import Columns, Step, best_step
 
 Kind = Literal["pixelated", "conventional", "annular", "dipole", "quasar", "given"]
 KINDS: tuple[Kind, ...] = ("pixelated", "conventional", "annular", "dipole", "quasar", "given")
@@ -96,6 +96,10 @@ class Pixelated:
             columns = Columns(basis, kept.size, np.zeros((0, 2)), cap)
             found = best_step(columns_of[:, kept], slopes, place, demands, columns, bounds)
             u = found.brightness
+            if not u.max() > 0:  # these few poles keep the rules only in the dark
+                if light is None:
+                    raise NumericalError("no source keeps all rules: widen the fill or shrink the smallest pole")
+                return light, Step(u, 0 * found.moves, -np.inf)
             order = np.argsort(-u, kind="stable")
             order = order[u[order] > _FAINT * u.max()]
             lit, chosen = np.zeros(len(self.sigma), bool), []
