@@ -34,7 +34,7 @@ MEANING = {
     "process.scanner.source (quasar).kind": "Four ring segments, 90 degrees apart.",
     "process.scanner.source (freeform).file": (
         "CSV of rows `sigma_x, sigma_y, intensity` on a square lattice; each row is a uniformly bright square pixel. "
-        "A relative path counts from the current folder."
+        "A relative path counts from the setup file's folder, and where nothing is there from the current one."
     ),
     "process.scanner.source (freeform).kind": "A pixelated source.",
     "process.scanner (scanner).polarisation": (
@@ -121,6 +121,10 @@ MEANING = {
     "process.corners.name": "For messages and `--corner`.",
     "process.corners.dose": "Relative dose: a factor on the intensity (with `kernels`: on the amplitude).",
     "process.corners.focus_nm": "Defocus, positive with the wafer away from the lens.",
+    "process.corners.mask_bias_nm": (
+        "How far every mask edge stands out at this corner. Counts in `actinic smo`; what prints one mask refuses it."
+    ),
+    "process.corners.weight": "Probability but for a common factor. Counts in `actinic smo` with a `--tail` above 0.",
     "recipe.area": "Weight of the area where the nominal print misses the target.",
     "recipe.band": "Weight of the area where the corners' prints disagree.",
     "recipe.edge": "Cost in nm2 of one nm of edge per `edge_tolerance` that its image is off, far out.",

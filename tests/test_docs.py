@@ -22,6 +22,7 @@ NAMES = [page.name for page in PAGES]
 sys.path.insert(0, str(ROOT / "docs"))
 import make_picture  # noqa: E402
 import make_setup  # noqa: E402
+import make_smo  # noqa: E402
 import make_window  # noqa: E402
 
 
@@ -114,6 +115,12 @@ def test_window_page_python(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_smo_page_python(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "docs" / "smo.md", tmp_path, monkeypatch)
+    assert names["found"].latitude > 0.1 and len(names["cuts"]) == 2
+    assert capsys.readouterr().out
+
+
 def test_picture_shows_the_written_mask(api, monkeypatch):
     names, folder = api
     shutil.copy(folder / "drawn.oas", folder / "run" / "layout.oas")
@@ -126,7 +133,9 @@ def test_picture_shows_the_written_mask(api, monkeypatch):
     assert {text.get_text() for text in axes.get_legend().get_texts()} == {"target", "mask", "printed"}
 
 
-@pytest.mark.parametrize(("name", "maker"), [("demo.png", make_picture), ("window.png", make_window)])
+@pytest.mark.parametrize(
+    ("name", "maker"), [("demo.png", make_picture), ("window.png", make_window), ("smo.png", make_smo)]
+)
 def test_pictures_are_small(name, maker):
     picture = (ROOT / "docs" / name).read_bytes()
     assert picture.startswith(b"\x89PNG") and len(picture) < maker.LARGEST_BYTES

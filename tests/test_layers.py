@@ -56,6 +56,9 @@ EXCEPTIONS: dict[str, str] = {
     "jobs.check_report imports interfaces.report": "as above",
     "jobs.window imports interfaces.window_plots": "as above",
     "jobs.window imports interfaces.report": "as above",
+    "jobs.smo_report imports interfaces.report": "as above",
+    "jobs.smo_report imports interfaces.source_plots": "as above",
+    "jobs.smo_report imports interfaces.window_plots": "as above",
     "jobs.calibrate imports interfaces.residuals": "as above",
     "jobs.calibrate imports interfaces.report": "as above",
 }

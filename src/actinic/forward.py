@@ -34,11 +34,17 @@ REPEATS_NM = 8000.0
 
 
 class Corner(eqx.Module):
-    """One condition of the process window; dose 1 is nominal, focus positive with the wafer away."""
+    """One condition of the process window; dose 1 is nominal, focus positive with the wafer away.
+
+    `mask_bias_nm`, how far every mask edge stands out, and `weight`, a probability but for a common factor, count where
+    objectives are taken over corners (see `design.objective`); printing refuses a bias (see `prepare`).
+    """
 
     name: str = eqx.field(static=True)
     dose: Annotated[Scalar, Field(gt=0, lt=10)] = leaf(default=1.0)
     focus_nm: Annotated[Scalar, Field(ge=-5000, le=5000, json_schema_extra={"unit": "nm"})] = leaf(default=0.0)
+    mask_bias_nm: Annotated[Scalar, Field(ge=-100, le=100, json_schema_extra={"unit": "nm"})] = leaf(default=0.0)
+    weight: Annotated[Scalar, Field(gt=0, le=1e6)] = leaf(default=1.0)
 
 
 class Process(eqx.Module):
@@ -162,7 +168,7 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
 
     `leading` is how many of them count as leading, `data` the folder that holds a KernelFile's file.
     """
-    process = anchored(process)
+    process = anchored(without_bias(process))
     focus_of, distinct = distinct_focus(process)
     scanner, period = process.scanner, grid.period_nm
     if isinstance(scanner, KernelFile):
@@ -178,6 +184,16 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
     return Imaging(
         jnp.asarray(systems[:, :leading]), jnp.asarray(systems[:, leading:]), dose, process, focus_of, shape, grid
     )
+
+
+def without_bias(process: Process) -> Process:
+    """The same process; ConfigError where a corner has a mask bias, which one mask cannot have."""
+    for corner in process.corners:
+        if float(double(corner.mask_bias_nm)):
+            raise ConfigError(
+                f"corner {corner.name!r}: mask_bias_nm counts in source-mask optimisation only; leave the corner out"
+            )
+    return process
 
 
 def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) -> tuple[tuple[int, ...], list[float]]:

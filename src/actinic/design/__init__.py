@@ -1,8 +1,10 @@
 """Masks from layouts: inverse lithography, and the verification that trusts none of it."""
 
+from .clips import Clip as Clip
 from .correct import Corrected as Corrected
 from .correct import correct as correct
 from .correct import tiling_of as tiling_of
+from .families import SourceRules as SourceRules
 from .hotspots import Covered as Covered
 from .hotspots import Limits as Limits
 from .hotspots import Spot as Spot
@@ -23,6 +25,11 @@ from .setup import MaskLimits as MaskLimits
 from .setup import Setup as Setup
 from .setup import Spec as Spec
 from .setup import Tiles as Tiles
+from .smo import Effort as Effort
+from .smo import Found as Found
+from .smo import source_mask as source_mask
+from .together import Together as Together
+from .together import together as together
 from .trace import held as held
 from .trace import ruled as ruled
 from .trace import sampled as sampled

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from ..forward import Process, anchored, distinct_focus
+from ..forward import Process, anchored, distinct_focus, without_bias
 from ..layout import Layout, clipped, coverage, merged
 from ..mask import made
 from ..metrology import (
@@ -98,7 +98,7 @@ def verify(
     must reach `halo_nm` and the margin beyond the window. `pitch_nm` samples the images, half of it the masks.
     `sites` are the gauges to measure at, where they are not those of the target's edges.
     """
-    process = anchored(process)
+    process = anchored(without_bias(process))
     focus_of, focuses = distinct_focus(process)
     x0, y0, x1, y1 = window_nm
     around = (x0 - MARGIN_NM, y0 - MARGIN_NM, x1 + MARGIN_NM, y1 + MARGIN_NM)

@@ -17,6 +17,7 @@ from ..metrology import window as shapes
 from .plots import INK, MASK, PRINTED, SOFT, _axes, _bar, _key, _legend
 
 if TYPE_CHECKING:
+    from ..design.together import Together
     from ..design.window import FocusDose
 
 # Low to high dose, dark to light, told apart in grey too.
@@ -49,8 +50,13 @@ def bossung_plot(matrix: FocusDose, cut: int, dose: Sequence[float], ax: Axes | 
     return ax
 
 
-def window_map(matrices: Sequence[FocusDose], ax: Axes | None = None) -> Axes:
-    """Common windows in focus and dose over those of the last mask's gauges; its largest ellipse and rectangle."""
+def window_map(
+    matrices: Sequence[FocusDose | Together], ax: Axes | None = None, names: Sequence[str] | None = None
+) -> Axes:
+    """Common windows in focus and dose over those of the last mask's gauges; its largest ellipse and rectangle.
+
+    `names` are those of the windows, by default what `actinic window` compares.
+    """
     ax = _axes(ax, 0.72, right=0.2, top=0.5)
     matrix = matrices[-1]
     focus = matrix.common.focus_nm
@@ -59,7 +65,7 @@ def window_map(matrices: Sequence[FocusDose], ax: Axes | None = None) -> Axes:
         LineCollection(lines, color=_FAINT, linewidth=0.5, rasterized=len(lines) > 400, zorder=1), autolim=False
     )
     keys: list = [_key("limits of the gauges", _FAINT, 0.8)]
-    for side, colour, name in _sides(matrices):
+    for side, colour, name in _sides(matrices, names):
         corners = shapes.outline(side.common)
         if not len(corners):
             keys.append(Patch(facecolor="none", edgecolor="none", label=f"{name}: none"))
@@ -81,17 +87,19 @@ def window_map(matrices: Sequence[FocusDose], ax: Axes | None = None) -> Axes:
     return ax
 
 
-def latitude_plot(matrices: Sequence[FocusDose], ax: Axes | None = None) -> Axes:
+def latitude_plot(
+    matrices: Sequence[FocusDose | Together], ax: Axes | None = None, names: Sequence[str] | None = None
+) -> Axes:
     """Largest exposure latitude of ellipses (solid) and rectangles (dashed) in the common windows at each DOF."""
     ax = _axes(ax, 0.62, right=0.2, top=0.5)
     keys = []
-    for side, colour, name in _sides(matrices):
+    for side, colour, name in _sides(matrices, names):
         for shape, style in (("ellipse", "-"), ("rectangle", "--")):
             dof, el = side.latitude[shape]
             (line,) = ax.plot(dof, el, color=colour, linestyle=style, linewidth=1.3)
             line.set_label(f"{name}: {shape if len(dof) else 'none'}")
             keys.append(line)
-    span = float(np.ptp(matrices[-1].focus_nm))
+    span = float(np.ptp(matrices[-1].common.focus_nm))
     ax.set(xlim=(0, span), ylim=(0, None), xlabel="depth of focus (nm)", ylabel="exposure latitude (%)")
     for level in (5, 10):
         ax.axhline(level, color=_FAINT, linewidth=0.6, zorder=-1)
@@ -131,16 +139,16 @@ def plot_data(matrices: Sequence[FocusDose], dose: Sequence[float]) -> dict[str,
     return data
 
 
-def _sides(matrices: Sequence[FocusDose]):
+def _sides(matrices: Sequence[FocusDose | Together], names: Sequence[str] | None):
     count = len(matrices)
-    return zip(matrices, _COLOURS[count], _NAMES[count], strict=True)
+    return zip(matrices, _COLOURS[count], names or _NAMES[count], strict=True)
 
 
 def _size(shape: shapes.Inscribed) -> tuple[float, float]:
     return shape.dof_nm, 0.01 * shape.el_percent * shape.dose
 
 
-def _dose_range(matrices: Sequence[FocusDose]) -> tuple[float, float]:
+def _dose_range(matrices: Sequence[FocusDose | Together]) -> tuple[float, float]:
     """Doses to show: the common windows with room around them, or where the gauges' windows lie."""
     common = [shapes.outline(m.common)[:, 1] for m in matrices]
     doses = np.concatenate(common)

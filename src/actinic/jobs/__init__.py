@@ -1,5 +1,7 @@
 """One typed function for each verb: what the command line, notebooks and other programs call."""
 
+from ..design import Effort as Effort
+from ..design import SourceRules as SourceRules
 from .calibrate import GaugeFile as GaugeFile
 from .calibrate import Wanted as Wanted
 from .calibrate import calibrate as calibrate
@@ -12,6 +14,8 @@ from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
 from .roughness import roughness as roughness
+from .smo import Goal as Goal
+from .smo import smo as smo
 from .verify import Beyond as Beyond
 from .verify import verify as verify
 from .window import Sweep as Sweep

@@ -112,6 +112,7 @@ def _condition(process: Process, name: str | None, dose: float | None, focus_nm:
         "own",
         dose=float(double(base.dose)) if dose is None else dose,
         focus_nm=float(double(base.focus_nm)) if focus_nm is None else focus_nm,
+        mask_bias_nm=base.mask_bias_nm,
     )
 
 

@@ -65,7 +65,7 @@ def window(
     sweep = sweep or Sweep()
     refuse_existing(Path(out), force)
     setup, number = work.setup(), work.layer_number()
-    focus, _ = _focus(sweep, setup), _doses(sweep, 1.0)  # what is wrong is told before any work
+    focus, _ = focus_series(sweep, setup), _doses(sweep, 1.0)  # what is wrong is told before any work
     if not 0 < sweep.tolerance_percent < 100:
         raise ConfigError(f"a tolerance of {sweep.tolerance_percent:g} % must lie between 0 and 100 %")
     if sweep.dof_nm is not None and not 0 <= sweep.dof_nm <= 10000:
@@ -79,7 +79,7 @@ def window(
         if not clipped(masks[1], area).contours:
             raise ConfigError(f"{mask}: the mask has nothing in the window {work.window}: is it the right one?")
     found = design.focus_dose(masks, setup, area, cuts, focus, progress)
-    need = _need(setup, sweep)
+    need = required(setup, sweep)
     sides = []
     for polygons, matrix in zip(masks, found, strict=True):
         best = matrix.largest["ellipse"]
@@ -120,7 +120,8 @@ def parse_range(text: str, what: str) -> np.ndarray:
     return np.round(start + step * np.arange(int(np.floor((end - start) / step + 1e-9)) + 1), 9)
 
 
-def _focus(sweep: Sweep, setup: Setup) -> np.ndarray:
+def focus_series(sweep: Sweep, setup: Setup) -> np.ndarray:
+    """The focuses (n,) in nm that are asked for; ConfigError where they are too few or too far."""
     if sweep.focus is not None:
         focus = parse_range(sweep.focus, "focus")
         if focus.size < 4 or np.abs(focus).max() > 5000:
@@ -159,7 +160,7 @@ def _nominal(setup: Setup) -> tuple[float, float]:
     return float(corner.focus_nm), float(corner.dose)
 
 
-def _need(setup: Setup, sweep: Sweep) -> tuple[float, float]:
+def required(setup: Setup, sweep: Sweep) -> tuple[float, float]:
     """DOF in nm and EL in percent that the setup's corners span, the DOF replaced by the one asked for."""
     corners = [double(corner) for corner in setup.process.corners]
     focus, dose = ([float(getattr(c, name)) for c in corners] for name in ("focus_nm", "dose"))

@@ -119,12 +119,24 @@ def load_setup(
         path = preset_files.FOLDER / f"{optics}.toml"
     elif path.suffix != ".toml":
         raise ConfigError(f"optics {optics!r} is neither a preset ({', '.join(presets())}) nor a .toml file")
-    data = load_toml(path)
+    data = _beside(load_toml(path), path.parent)
     if mask_type is not None:
         data = _with_mask(data, parse_mask(mask_type))
     if resist is not None:
         data["process"]["resist"] = preset_files.resist(resist, data.get("process", {}))
     return build(Setup, override(data, settings), optics)
+
+
+def _beside(data: dict, folder: Path) -> dict:
+    """Setup data whose relative source file is looked for beside the setup first, then in the current folder."""
+    try:
+        source = data["process"]["scanner"]["source"]
+        beside = folder / source["file"]
+        if beside.is_file():
+            source["file"] = str(beside)
+    except (KeyError, TypeError):
+        pass  # no freeform source, or `build` says what is wrong with it
+    return data
 
 
 def _with_mask(data: dict, mask: dict) -> dict:

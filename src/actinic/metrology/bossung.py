@@ -96,7 +96,7 @@ def doses(profiles: Profiles, width_nm) -> np.ndarray:
     k = np.clip(count - 1, 0, half - 1)
     here, after = np.take_along_axis(gap, k, -1), np.take_along_axis(gap, k + 1, -1)
     known = ((count <= half) & np.isfinite(here))[..., 0]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         part = np.where(here > after, here / (here - after), 0.0)
     coarse = (np.take_along_axis(right, k, -1) * (1 - part) + np.take_along_axis(right, k + 1, -1) * part)[..., 0]
     k, part, wanted = k[..., 0], part[..., 0], wanted[..., 0]

@@ -50,13 +50,17 @@ class Cuts:
         return Cuts(names, *(getattr(self, n)[which] for n in ("start_nm", "end_nm", "target_nm", "tolerance", "line")))
 
 
-def read_cuts(path: Path, layout: Layout, tolerance: float) -> Cuts:
+def read_cuts(
+    path: Path, layout: Layout, tolerance: float, window_nm: tuple[float, float, float, float] | None = None
+) -> Cuts:
     """Cuts from a CSV file of rows `name, x0, y0, x1, y1, cd, tolerance`: um, nm, percent.
 
     The last two may be left empty: the drawn width at the cut, and `tolerance` (a fraction). A header line and lines
-    that begin with # are skipped. InputError names the line.
+    that begin with # are skipped. With a window only cuts with their middle in it are taken. InputError names the line.
     """
-    rows = _rows(path)
+    rows = [row for row in _rows(path) if window_nm is None or _in(row, window_nm)]
+    if not rows:
+        return Cuts((), *np.zeros((2, 0, 2)), *np.zeros((2, 0)), np.zeros(0, bool))
     names = [name for name, *_ in rows]
     if len(set(names)) < len(names):
         raise InputError(f"{path}: two cut-lines are named {next(n for n in names if names.count(n) > 1)!r}")
@@ -72,6 +76,12 @@ def read_cuts(path: Path, layout: Layout, tolerance: float) -> Cuts:
     target = np.where(np.isnan(values[:, 4]), drawn, values[:, 4])
     share = np.where(np.isnan(values[:, 5]), tolerance, 0.01 * values[:, 5])
     return Cuts(tuple(names), start, end, target, share, out > 0)
+
+
+def _in(row: tuple, window_nm) -> bool:
+    _, x0, y0, x1, y1, *_ = row
+    x, y = 500 * (x0 + x1), 500 * (y0 + y1)
+    return window_nm[0] <= x < window_nm[2] and window_nm[1] <= y < window_nm[3]
 
 
 def _rows(path: Path) -> list[tuple]:

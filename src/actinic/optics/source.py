@@ -165,6 +165,8 @@ def sample(source, spacing: float) -> tuple[np.ndarray, np.ndarray]:
         points, weights = np.asarray(source.sigma, np.float64), np.asarray(source.weight, np.float64)
     elif isinstance(source, Freeform):
         centres, intensity, pitch = source.rows()
+        # Dark rows tell the lattice and cost nothing.
+        centres, intensity = centres[intensity > 0], intensity[intensity > 0]
         parts = max(1, int(np.ceil(pitch / spacing - 1e-9)))
         inner = (np.arange(parts) + 0.5 - parts / 2) * pitch / parts
         offsets = np.stack(np.meshgrid(inner, inner), -1).reshape(-1, 2)

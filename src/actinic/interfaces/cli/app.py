@@ -27,6 +27,7 @@ from .options import NOTES, deferred
 from .roughness import roughness
 from .schema import schema
 from .score import score
+from .smo import smo
 from .verify import verify
 from .window import window
 
@@ -57,7 +58,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (correct, expose, verify, calibrate, window, roughness, score, bench, doctor, schema, demo):
+for verb in (correct, expose, verify, smo, calibrate, window, roughness, score, bench, doctor, schema, demo):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(data, name="data")
 
