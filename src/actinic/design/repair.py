@@ -12,9 +12,10 @@ from .setup import MaskLimits
 # Discs are so much larger than the rule, in pixels: the raster's own raggedness.
 MARGIN_PX = 0.3
 # A rule forgives corners that a disc cannot fill, up to 0.1 d^2 for every disc below it as well. Discs of these shares
-# of a rule are tried, and pieces of a quarter of that and a pixel forgiven, which covers the discs in between.
+# of a rule are tried, and pieces of a quarter of that and a pixel forgiven, which covers the discs in between; later
+# rounds forgive more, up to a margin, so that corners of a few pixels do not come and go for ever.
 SHARES = (1.0, 0.5, 0.25, 0.125)
-FORGIVEN = 0.025
+FORGIVEN, MOST_FORGIVEN = 0.025, 0.08
 # Setting apart what is too near ends within a few rounds; where it goes round in circles the gap is closed instead.
 CARVED, ROUNDS = 16, 40
 # How far both sides of a gap step back at a time, in spaces: small, so that it does not open far beyond the rule.
@@ -34,10 +35,11 @@ def repaired(open_: np.ndarray, pitch_nm: float, limits: MaskLimits) -> np.ndarr
     mask = np.pad(open_, pad)
     for number in range(ROUNDS):
         mask = _without_specks(mask, area)
-        thin = [part for share in SHARES for part in _removed(mask, share * width)]
+        forgiven = min(FORGIVEN * (1 + number / 8), MOST_FORGIVEN)
+        thin = [part for share in SHARES for part in _removed(mask, share * width, forgiven)]
         for box, piece in thin:
             mask[box] &= ~piece
-        near = _removed(~mask, space)
+        near = _removed(~mask, space, forgiven)
         for box, piece in near:
             around = tuple(
                 slice(max(0, s.start - pad), min(n, s.stop + pad)) for s, n in zip(box, mask.shape, strict=True)
@@ -47,7 +49,7 @@ def repaired(open_: np.ndarray, pitch_nm: float, limits: MaskLimits) -> np.ndarr
             mask[around] = (
                 mask[around] & ~_dilated(gap, max(1.0, STEP * space)) if number < CARVED else mask[around] | gap
             )
-        slits = [part for share in SHARES[1:] for part in _removed(~mask, share * space)]
+        slits = [part for share in SHARES[1:] for part in _removed(~mask, share * space, forgiven)]
         for box, piece in slits:
             mask[box] |= piece
         corners = _corners(mask)
@@ -78,10 +80,10 @@ def _corners(mask: np.ndarray) -> np.ndarray:
     return found
 
 
-def _removed(part: np.ndarray, d: float) -> list[tuple[tuple[slice, ...], np.ndarray]]:
+def _removed(part: np.ndarray, d: float, forgiven: float) -> list[tuple[tuple[slice, ...], np.ndarray]]:
     """What an opening by a disc of d pixels takes away: bounding boxes, and which of their pixels.
 
-    Pieces connect by 8; small ones are forgiven.
+    Pieces connect by 8; those up to a share `forgiven` of d^2 and a pixel do not count.
     """
     radius = 0.5 * d + MARGIN_PX
     labels, count = ndimage.label(part & ~_dilated(_eroded(part, radius), radius), _EIGHT)  # type: ignore[misc]
@@ -89,7 +91,7 @@ def _removed(part: np.ndarray, d: float) -> list[tuple[tuple[slice, ...], np.nda
         return []
     size = np.bincount(labels.ravel())
     boxes = ndimage.find_objects(labels)
-    return [(box, labels[box] == k) for k, box in enumerate(boxes, 1) if size[k] > FORGIVEN * d**2 + 1]
+    return [(box, labels[box] == k) for k, box in enumerate(boxes, 1) if size[k] > forgiven * d**2 + 1]
 
 
 def _dilated(mask: np.ndarray, radius: float) -> np.ndarray:

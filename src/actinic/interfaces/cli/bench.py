@@ -14,7 +14,7 @@ def bench(
     benchmark: Benchmark,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the masks go.")],
     dialect: Dialect = "O",
-    setting: Annotated[Literal["fast"], typer.Option(help="How long to work on a clip.")] = "fast",
+    setting: Annotated[Literal["fast", "fine"], typer.Option(help="How long to work on a clip.")] = "fast",
     force: Force = False,
 ) -> Outcome:
     """Correct the clips of a benchmark and score the masks."""
