@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from .. import design, scale
 from ..config import to_toml
-from ..design import Setup, Verification
+from ..design import MaskLimits, Setup, Verification
 from ..errors import ConfigError, MissingError
 from ..forward import Process
 from ..interfaces import plots
@@ -31,11 +33,26 @@ from ..metrology import Gauges, counted, gauges, rule_violations
 from ..timing import Clock
 from ..types import Grid
 from .folder import provenance, refuse_existing, run_folder
-from .work import Progress, Work, mask_figures, quiet
+from .work import Progress, Window, Work, mask_figures, quiet
 
 # The corrected surroundings of the window are written beside the mask so that the edge of the window can be
 # verified with what would stand there.
 CONTEXT_DATATYPE = 100
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to correct a window: what finds the mask, how it cuts the window, and the mask rules it goes by."""
+
+    correct: Callable
+    tiling: Callable[[Setup, Window], scale.Tiling]
+    limits: Callable[[Setup], MaskLimits]
+
+
+METHODS = {
+    "ilt": Method(design.correct, design.tiling_of, lambda setup: setup.limits),
+    "opc": Method(design.correct_edges, design.edge_tiling, lambda setup: design.opc_of(setup).limits),
+}
 DEMO_CELLS = ("dfxtp_1", "nand2_1", "inv_2", "a21oi_1", "mux2_1")
 
 
@@ -50,26 +67,30 @@ def correct(
     command: str = "",
     progress: Progress = quiet,
 ) -> dict:
-    """Correct a window by ILT, verify the written mask, write the run folder and return its summary.
+    """Correct a window, verify the written mask, write the run folder and return its summary.
 
-    `workers` 0 takes the machine's cores. `retarget` is a table of etch bias: what is wanted after development is
-    then the drawn pattern less this bias, and gauges stand on it; `hold` lets the table's rim hold beyond it. All
-    numbers come from the written file, read again and imaged by Abbe at twice the sampling.
+    `work.method` says how: `ilt`, inverse lithography, or `opc`, edge by edge. `workers` 0 takes the machine's cores.
+    `retarget` is a table of etch bias: what is wanted after development is then the drawn pattern less this bias, and
+    gauges stand on it; `hold` lets the table's rim hold beyond it. All numbers come from the written file, read again
+    and imaged by Abbe at twice the sampling.
     """
     clock = Clock()
     refuse_existing(Path(out), force)
     table = None if retarget is None else design.read_etch_table(retarget, hold)  # before any work is done
     setup, window, number = work.setup(), work.window_nm(), work.layer_number()
-    reach = 2 * setup.tiles.halo_nm + design.MARGIN_NM + reach_nm(setup.process.mask)
+    method = METHODS[work.method]
+    tiling, limits = method.tiling(setup, window), method.limits(setup)
+    halo_nm = max(setup.tiles.halo_nm, tiling.halo_px * tiling.pixel_nm)
+    reach = 2 * halo_nm + design.MARGIN_NM + reach_nm(setup.process.mask)
     layout = work.read(reach)
     if not clipped(layout, window).contours:
         raise ConfigError(f"{work.layout}: layer {work.layer} is empty in the window {work.window}: nothing to correct")
     aim = None if table is None else design.retarget(layout, table)
-    tiles = len(design.tiling_of(setup, window).tiles)
+    tiles = len(tiling.tiles)
     workers = workers or min(os.cpu_count() or 1, tiles)
     with scale.pool(min(workers, tiles)) as spread:
-        found = design.correct(layout if aim is None else aim.target, window, setup, spread, progress)
-    grid_nm = setup.limits.grid_nm
+        found = method.correct(layout if aim is None else aim.target, window, setup, spread, progress)
+    grid_nm = limits.grid_nm
     corrected = found.mask if aim is None else snapped(found.mask, grid_nm, min(grid_nm, layout.dbu_nm))
     with run_folder(Path(out), force) as folder:
         mask_file = folder / "mask.oas"
@@ -79,7 +100,7 @@ def correct(
         progress("verify", 0, 1)
         before, after = verified(layout, read_mask(mask_file, number), setup, window, aim)
         progress("verify", 1, 1)
-        violations = _violations(clipped(read_layout(mask_file, number), window), setup, window)
+        violations = _violations(clipped(read_layout(mask_file, number), window), setup, limits, window)
         cost = clock.cost()
         # A spawned worker's own clock knows what of its time went into compiling.
         compile_s = found.cost.compile_s if workers > 1 else cost.compile_s
@@ -88,6 +109,7 @@ def correct(
         result = {
             "verdict": _verdict(before, after, good, sum(violations.values())),
             "in_spec": good,
+            "method": work.method,
             "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
             **mask_figures(setup.process),
             **etch_figures(retarget, aim),
@@ -208,9 +230,9 @@ def in_spec(v: Verification, setup: Setup) -> bool:
     return s.mean_abs_nm <= spec.mean_abs_epe_nm and s.max_abs_nm <= spec.max_abs_epe_nm
 
 
-def _violations(mask: Layout, setup: Setup, window) -> dict[str, int]:
+def _violations(mask: Layout, setup: Setup, limits: MaskLimits, window) -> dict[str, int]:
     """Places that break the mask rules, on a raster of a quarter of the recipe's pixels."""
-    pitch, limits = setup.recipe.stages[-1].pixel_nm / 4, setup.limits
+    pitch = setup.recipe.stages[-1].pixel_nm / 4
     x0, y0, x1, y1 = window
     grid = Grid((round((y1 - y0) / pitch), round((x1 - x0) / pitch)), pitch, (x0, y0))
     opened = coverage(mask, grid) >= 0.5
@@ -293,7 +315,7 @@ def _report(work, setup, before, after, result, configuration, origin, command) 
         ("Process-variation band over all corners.", plots.band_map(after)),
         ("Edge placement error before and after correction.", plots.epe_histogram(after, before)),
     ]
-    limits = setup.limits
+    limits = METHODS[work.method].limits(setup)
     notes = [
         f"{result['gauges']} gauges every 10 nm and {result['line_ends']} line ends, measured on the written mask "
         "file, rasterised at four times and imaged by Abbe in float64 at twice the optimiser's sampling.",
