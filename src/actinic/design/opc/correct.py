@@ -62,7 +62,8 @@ class EdgeCorrected:
 
 def edge_tiling(setup, window_nm: tuple[float, float, float, float]) -> Tiling:
     """The tiles that edge-based correction cuts a window into, with the surroundings that are corrected with it."""
-    opc, context = opc_of(setup), 0.5 * opc_of(setup).tiles.halo_nm
+    opc = opc_of(setup)
+    context = 2 * opc.answer_nm
     x0, y0, x1, y1 = window_nm
     around = (x0 - context, y0 - context, x1 + context, y1 + context)
     return split(around, setup.recipe.stages[-1].pixel_nm, opc.tiles.core_nm, opc.tiles.halo_nm)
@@ -82,9 +83,9 @@ def correct_edges(
     spread: Callable[[Callable, Iterable[TileTask]], Iterator] = map,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> EdgeCorrected:
-    """Correct a window of a layout, which must reach the tiles' halo and half of it more beyond the window.
+    """Correct a window of a layout, which must reach the tiles' halo and twice `answer_nm` beyond the window.
 
-    Edges within half a halo of the window move with it. Polygons with slanted edges stay as they are drawn.
+    Edges within twice `answer_nm` of the window move with it. Polygons with slanted edges stay as they are drawn.
     `spread(function, tasks)` maps over the tiles in order (`map`, or one of `scale`).
     """
     if isinstance(setup.process.mask, AlternatingPSM):
@@ -95,10 +96,11 @@ def correct_edges(
     edges = edges_of([healed(ring * layout.dbu_nm, opc.jog_nm) for ring in manhattan])
     total = ((opc.rounds + 1) * (opc.steps + 1) - 1) * len(solver.tiles)
     solver.report = lambda done: progress("tiles", done, total)
-    edges, home = solver.settled(edges, edges.position_nm)
-    for _ in range(opc.rounds):
+    home = edges.position_nm
+    edges = solver.settled(edges, home, last=not opc.rounds)
+    for number in range(opc.rounds):
         edges, home = solver.with_jogs(edges, home)
-        edges, home = solver.settled(edges, home)
+        edges = solver.settled(edges, home, last=number == opc.rounds - 1)
     limits = opc.limits
     dbu_nm = min(layout.dbu_nm, limits.grid_nm)
     mask = edges.layout(limits.grid_nm, dbu_nm)
@@ -124,7 +126,7 @@ class _Solver:
         (x0, y0, *_), (*_, x1, y1) = self.tiles[0].core_nm, self.tiles[-1].core_nm
         self.region = (x0, y0, x1, y1)
         pupil_nm = 1 / scanner_of(process).na_over_lambda
-        self.sites = sites_of(target, self.region, opc.site_nm, 0.35 * pupil_nm, opc.jog_nm)
+        self.sites = sites_of(target, self.region, opc.site_nm, 0.35 * pupil_nm)
         self.own = [_inside(self.sites, tile.core_nm) for tile in self.tiles]
         apart = max(opc.limits.width_nm, opc.limits.space_nm)
         self.pays = Pays(opc.jog_nm, apart, SPREAD * pupil_nm, FACTOR, opc.gain_nm3)
@@ -145,16 +147,19 @@ class _Solver:
             near = clipped(sized(refined(slanted, FINE_NM), self.bias_nm), grid.window_nm)
         return coverage(near, grid.with_pitch(grid.pitch_nm / 2))
 
-    def settled(self, edges: Edges, home: np.ndarray) -> tuple[Edges, np.ndarray]:
-        """The edges after a round of steps: the first tells how the image answers, the others go by it."""
+    def settled(self, edges: Edges, home: np.ndarray, last: bool) -> Edges:
+        """The edges after a round of steps: the first tells how the image answers, the others go by it.
+
+        What the systems that are not leading add is imaged at the very first step and before the last ones.
+        """
         for number in range(self.opc.steps):
-            errors = self._errors(edges, fresh=number == 0)
+            errors = self._errors(edges, fresh=number == 0, refresh=last and number == 1)
             edges = self._stepped(edges, home, errors)
-        return edges, home
+        return edges
 
     def with_jogs(self, edges: Edges, home: np.ndarray) -> tuple[Edges, np.ndarray]:
         """The edges with the jogs that pay, and where each edge is at home: a new one where it was put."""
-        errors = self._errors(edges, fresh=False)
+        errors = self._errors(edges)
         under, along = edge_under(self.sites, edges, self.opc.most_nm)
         order = np.argsort(under, kind="stable")
         weight = (self.sites.mean.T @ self.sites.weight_nm)[order]
@@ -195,9 +200,12 @@ class _Solver:
         left, bottom, right, top = self.region
         return (x1 > left) & (x0 < right) & (y1 > bottom) & (y0 < top)
 
-    def _errors(self, edges: Edges, fresh: bool) -> np.ndarray:
-        """Placement error (place,) in nm, positive outside; a fresh image also tells how it answers to every edge."""
-        if fresh:
+    def _errors(self, edges: Edges, fresh: bool = False, refresh: bool = False) -> np.ndarray:
+        """Placement error (place,) in nm, positive outside.
+
+        A `fresh` one also tells how the image answers to every edge, `refresh` images all systems anew.
+        """
+        if refresh:
             self.rest = [None] * len(self.tiles)
         shapes = [vertices(edges, self.bias_nm, tile.grid) for tile in self.tiles]
         room = bucket(max(len(shape[0]) for shape in shapes)), bucket(max(map(len, self.own)))
@@ -234,7 +242,9 @@ class _Solver:
             shape = (len(self.sites), len(edges))
             answer = sparse.csr_matrix((self.sign * derivative / fall[row], (row, edge)), shape=shape)
             self.answers = (mean @ answer).tocsr()
-        return mean @ (self.sign * (value - self.threshold) / fall)
+        # Where the image is flat or far off, its straight line leads nowhere.
+        most = self.opc.most_nm
+        return np.clip(mean @ (self.sign * (value - self.threshold) / fall), -most, most)
 
     def _near(self, box: np.ndarray, number: int) -> Near:
         """Edges that reach the core of a tile, cut to what does."""

@@ -168,9 +168,9 @@ def _seen(task: TileTask):
 def _rows(n: int, at):
     """Trigonometric interpolation from n samples a period to places (site,), and its derivative per period."""
     order = np.arange(1, (n - 1) // 2 + 1)
-    turns = order.astype(np.float32) * at[:, None]
+    turns = order.astype(np.float32)[None] * at[:, None]
     angle = (2 * np.pi) * (turns - jnp.round(turns))
-    cosine, sine, fast = jnp.cos(angle), jnp.sin(angle), (2 * np.pi * order).astype(np.float32)
+    cosine, sine, fast = jnp.cos(angle), jnp.sin(angle), (2 * np.pi * order[None]).astype(np.float32)
     there = 2 * np.pi * np.outer(order, np.arange(n)) / n
     here = tuple((2 / n * f(there)).astype(np.float32) for f in (np.cos, np.sin))
     return 1 / n + cosine @ here[0] + sine @ here[1], (cosine * fast) @ here[1] - (sine * fast) @ here[0]

@@ -10,7 +10,7 @@ from ...metrology import EDGE, Gauges, gauges
 from .edges import Edges
 
 # Where a short edge is looked at, as parts of it: its error is the mean of the two.
-SHORT = (0.4, 0.6)
+SHORT = (0.46, 0.54)
 # Sites come so near to corners, in the distance that gauges keep from them.
 NEAR = 0.92
 
@@ -40,20 +40,23 @@ class Sites:
         return sparse.csr_matrix((share, (self.place, np.arange(len(self)))), shape=(self.weight_nm.size, len(self)))
 
 
-def sites_of(target: Layout, window_nm, step_nm: float, corner_nm: float, shortest_nm: float) -> Sites:
-    """Sites on the edges of a target. None on edges below `shortest_nm`: the print cannot follow them."""
+def sites_of(target: Layout, window_nm, step_nm: float, corner_nm: float) -> Sites:
+    """Sites on the edges of a target in a window, `step_nm` apart, those of slanted edges left out.
+
+    `corner_nm` is how far gauges keep from corners. A short edge counts as a long one would, but not for more than
+    four times its length: the print rounds off the smallest steps.
+    """
     near = NEAR * corner_nm
     found = gauges(target, window_nm, step_nm, corner_nm=near)
     level = (found.nx == 0) | (found.ny == 0)
     long = np.flatnonzero(level & (found.kind == EDGE))
     short = np.flatnonzero(level & (found.kind != EDGE))
     length = _short_lengths(target, found, short)
-    short, length = short[length >= shortest_nm - 1e-9], length[length >= shortest_nm - 1e-9]
     index = np.concatenate([long, short, short])
     along = np.concatenate([np.zeros(len(long)), (SHORT[0] - 0.5) * length, (SHORT[1] - 0.5) * length])
     nx, ny = found.nx[index], found.ny[index]
     places = len(long) + np.arange(len(short))
-    weight = np.concatenate([np.full(len(long), float(step_nm)), np.full(len(short), 2 * near)])
+    weight = np.concatenate([np.full(len(long), float(step_nm)), np.minimum(2 * near, 4 * length)])
     # The direction of an edge is its outward normal turned to the left.
     x, y = found.x_nm[index] - along * ny, found.y_nm[index] + along * nx
     return Sites(x, y, nx, ny, np.concatenate([np.arange(len(long)), places, places]), weight)

@@ -9,8 +9,9 @@ upright edge ends). With b(f, x) = exp(-2 pi i f x) / (2 pi i f), or -x at f = 0
 one product of two matrices. It is exact, and differentiable in every coordinate.
 """
 
-import jax.numpy as jnp
 import numpy as np
+
+from ...types import rectangular
 
 
 def vertex_waves(place, orders: int):
@@ -37,8 +38,6 @@ def polygon_spectrum(x, y, sign, orders: tuple[int, int]):
     """
     xp = x.__array_namespace__()
     (xr, xi), (yr, yi) = vertex_waves(xp.clip(x, 0, 1), orders[1]), vertex_waves(xp.clip(y, 0, 1), orders[0])
-    yr, yi = yr * sign, yi * sign
+    yr, yi = yr * sign[None], yi * sign[None]
     real, imaginary = yr @ xr.T - yi @ xi.T, yr @ xi.T + yi @ xr.T
-    if isinstance(real, np.ndarray):
-        return real + 1j * imaginary
-    return jnp.asarray(real) + 1j * jnp.asarray(imaginary)
+    return rectangular(real, imaginary)
