@@ -222,7 +222,7 @@ def test_a_constrained_step_is_the_minimum():
     np.testing.assert_allclose(mended, [2.0, -2.0, 0.0, 0.5], atol=1e-5)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 10**6), strength=st.floats(1.0, 60.0))
 def test_rules_hold_whatever_pulls(seed, strength):
     random = np.random.default_rng(seed)
@@ -387,7 +387,7 @@ def test_a_mirrored_layout_gives_the_mirrored_mask(setup, drawn, corrected):
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "polarity"), [("binary", "dark"), ("attpsm:6%", "clear"), ("attpsm:6%", "dark")])
 def test_every_mask_and_polarity(setup, kind, polarity):
-    full = load_setup("krf-dry", [f"process.mask.drawn={polarity}", "process.mask.bias_nm=5"], mask_type=kind)
+    full = load_setup("krf-dry", [f"process.mask.drawn={polarity}", "process.mask.bias_nm=8"], mask_type=kind)
     full = replace(full, process=anchored(full.process), opc=setup.opc)
     drawn = layout.manhattan(5, (-2000.0, -2000.0, 4000.0, 3600.0), 200, 200)
     mask = design.correct_edges(drawn, WINDOW, full).mask
