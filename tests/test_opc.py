@@ -220,6 +220,10 @@ def test_a_constrained_step_is_the_minimum():
     np.testing.assert_allclose(found, [2.0, -2.0, 2.0, 0.5], atol=1e-3)
     mended = step.mended(np.array([3.0, -3.0, 0.0, 1.0]), pairs, low, high)
     np.testing.assert_allclose(mended, [2.0, -2.0, 0.0, 0.5], atol=1e-5)
+    # Two that cannot be mended stand still, and so does whom that would break.
+    chain = np.array([0, 1]), np.array([1, 2]), np.array([0.0, -1.0])
+    stuck = step.mended(np.array([2.0, -1.0, -1.5, 3.0]), chain, low, high, rounds=0)
+    np.testing.assert_allclose(stuck, [0.0, 0.0, 0.0, 0.5])
 
 
 @settings(max_examples=10)

@@ -10,6 +10,8 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import splu
 
 ROUNDS, RELAXED = 80, 1.6
+# A distance short by no more than this, in nm, is not broken: it lacks only the margin that is kept to it.
+STANDS = 0.01
 
 
 def constrained(a: sparse.csc_matrix, b: np.ndarray, pairs, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -35,18 +37,23 @@ def constrained(a: sparse.csc_matrix, b: np.ndarray, pairs, low: np.ndarray, hig
 
 
 def mended(x: np.ndarray, pairs, low: np.ndarray, high: np.ndarray, rounds: int = 200, slack: float = 1e-6):
-    """The step with what is left of broken distances shared out between the pairs, as far as the rounds go."""
+    """The step with what is left of broken distances shared out between the pairs, round by round.
+
+    Pairs that end up broken though standing still would not break them stand still.
+    """
     i, j, least = pairs
     x = np.clip(x, low, high)
     for _ in range(rounds):
         short = least - (x[j] - x[i])
         bad = short > slack
         if not bad.any():
-            break
-        push, k = 0.5 * short[bad], np.zeros(len(x))
+            return x
         up, down = np.zeros(len(x)), np.zeros(len(x))
-        np.maximum.at(up, j[bad], push)
-        np.maximum.at(down, i[bad], push)
-        k = np.clip(x + up - down, low, high)
-        x = k
-    return x
+        np.maximum.at(up, j[bad], 0.5 * short[bad])
+        np.maximum.at(down, i[bad], 0.5 * short[bad])
+        x = np.clip(x + up - down, low, high)
+    while True:
+        still = (least - (x[j] - x[i]) > slack) & (least <= STANDS) & ((x[i] != 0) | (x[j] != 0))
+        if not still.any():
+            return x
+        x[i[still]] = x[j[still]] = 0.0
