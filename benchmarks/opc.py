@@ -37,7 +37,7 @@ def rows() -> dict[str, tuple]:
     for mask, drawn in (("attpsm:6%:180", "clear"), ("binary", "dark"), ("attpsm:6%:180", "dark")):
         settings = (f"process.mask.drawn={drawn}",)
         found[f"li1 {TUNED_ON} {mask} drawn {drawn}"] = (chip, "67/20", small, "krf-dry", mask, settings)
-    found["M1 gcd_45nm"] = ("local_only/gcd_45nm.oas", "11/0", "10,10,20,20", "arf-immersion", None, ())
+    found["M1 gcd_45nm"] = ("local_only/gcd_45nm.oas", "11/0", "10,10,13.5,13.5", "arf-immersion", None, ())
     return found
 
 
