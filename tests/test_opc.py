@@ -1,17 +1,21 @@
 """Edge-based correction: closed forms, identities, gradients, mask rules by codes it does not import, convergence."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse as sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr
 
-from actinic import design, layout
+from actinic import design, jobs, layout
 from actinic.config import dump
-from actinic.design.opc import bounds, image, jogs, sites, step
+from actinic.design.opc import bounds, image, sites, step
+from actinic.design.opc import jogs as jogged
 from actinic.design.opc.edges import boxes, edges_of, healed
 from actinic.design.opc.spectrum import polygon_spectrum
 from actinic.errors import ConfigError
@@ -209,8 +213,6 @@ def test_groups_are_apart():
 
 def test_a_constrained_step_is_the_minimum():
     # Two variables pulled together against a least distance, and one that is free; a third hits its bound.
-    import scipy.sparse as sparse
-
     a = sparse.csc_matrix(np.diag([1.0, 3.0, 2.0, 1.0]))
     pairs = np.array([0]), np.array([1]), np.array([-4.0])
     low, high = np.full(4, -10.0), np.full(4, 10.0)
@@ -235,11 +237,9 @@ def test_rules_hold_whatever_pulls(seed, strength):
         return
     edges = edges_from(drawn, 20.0)
     home = edges.position_nm
-    import scipy.sparse as sparse
-
     for _ in range(3):
         pieces = [
-            jogs.Piece(int(k), 40.0, 120.0, float(random.choice([-20.0, 20.0])))
+            jogged.Piece(int(k), 40.0, 120.0, float(random.choice([-20.0, 20.0])))
             for k in random.choice(len(edges), max(1, len(edges) // 5), replace=False)
             if edges.length_nm[k] > 200
         ]
@@ -262,7 +262,7 @@ def test_rules_hold_whatever_pulls(seed, strength):
 def feasible(edges, pieces):
     """The pieces that break no rule, by trial."""
     while True:
-        made, source, piece = jogs.spliced(edges, pieces)
+        made, source, piece = jogged.spliced(edges, pieces)
         i, j, least = bounds.distances(made, 60.0, 60.0, 20.0, 0.0)
         bad = made.position_nm[j] - made.position_nm[i] < least - 1e-6
         hit = set(piece[np.concatenate([i[bad], j[bad]])]) - {-1}
@@ -271,31 +271,29 @@ def feasible(edges, pieces):
         pieces = [p for number, p in enumerate(pieces) if number not in hit]
 
 
-PAYS = jogs.Pays(20.0, 60.0, 79.0, 1.1, 300.0)
+PAYS = jogged.Pays(20.0, 60.0, 79.0, 1.1, 300.0)
 
 
 def test_jogs_come_where_they_pay():
     at = np.arange(10.0, 1000.0, 20.0)
     weight = np.full(at.size, 20.0)
     # A flat error is the whole edge's business; a small one nobody's.
-    assert jogs.wanted(0, 1000.0, at, np.full(at.size, 8.0), weight, PAYS) == []
-    assert jogs.wanted(0, 1000.0, at, 0.5 * np.sin(at / 50), weight, PAYS) == []
+    assert jogged.wanted(0, 1000.0, at, np.full(at.size, 8.0), weight, PAYS) == []
+    assert jogged.wanted(0, 1000.0, at, 0.5 * np.sin(at / 50), weight, PAYS) == []
     # What a piece does is taken back by a piece.
-    from scipy.special import ndtr
-
     error = 20 * 1.1 * (ndtr((at - 300) / 79) - ndtr((at - 460) / 79))
-    (piece,) = jogs.wanted(0, 1000.0, at, error, weight, PAYS)
+    (piece,) = jogged.wanted(0, 1000.0, at, error, weight, PAYS)
     assert piece.out_nm == -20.0 and abs(piece.start_nm - 300) <= 20 and abs(piece.end_nm - 460) <= 20
     # From the other end it is the same one.
-    (other,) = jogs.wanted(0, 1000.0, 1000 - at, error, weight, PAYS)
+    (other,) = jogged.wanted(0, 1000.0, 1000 - at, error, weight, PAYS)
     assert (1000 - other.end_nm, 1000 - other.start_nm) == pytest.approx((piece.start_nm, piece.end_nm))
 
 
 def test_spliced_edges_keep_the_rest():
     edges = edges_from(square(0, 0, 1000, 400))
     bottom = int(np.flatnonzero((~edges.upright) & (edges.outward < 0))[0])
-    middle, corner = jogs.Piece(bottom, 300.0, 380.0, 20.0), jogs.Piece(bottom, 900.0, 1000.0, -20.0)
-    made, source, piece = jogs.spliced(edges, [corner, middle])
+    middle, corner = jogged.Piece(bottom, 300.0, 380.0, 20.0), jogged.Piece(bottom, 900.0, 1000.0, -20.0)
+    made, source, piece = jogged.spliced(edges, [corner, middle])
     expected = Layout(
         rings(
             [
@@ -399,3 +397,18 @@ def test_every_mask_and_polarity(setup, kind, polarity):
     before, after = design.verify(drawn, [drawn, mask], full.process, WINDOW, halo_nm=600.0)
     assert after.summary.failures == after.summary.line_end_failures == 0
     assert after.summary.mean_abs_nm < min(1.2, before.summary.mean_abs_nm / 2)
+
+
+@pytest.mark.slow
+def test_a_run_whatever_the_number_of_workers(tmp_path, drawn):
+    layout.write_layout(tmp_path / "drawn.oas", {(1, 0): drawn})
+    small = ("opc.tiles.core_nm=1400", "opc.tiles.halo_nm=600", "tiles.halo_nm=600")
+    work = jobs.Work(tmp_path / "drawn.oas", "1/0", window="0,0,1.6,1.2", settings=small, method="opc")
+    results = [jobs.correct(work, tmp_path / f"run{n}", workers=n) for n in (1, 2)]
+    one, two = (layout.read_layout(Path(result["mask"]), (1, 0)) for result in results)
+    assert not layout.boolean(one, two, "xor").contours
+    result = results[0]
+    assert result["method"] == "opc" and result["tiles"] == 4
+    assert result["open_gauges"] == 0 and result["rule_violations"] == 0
+    assert result["mean_abs_epe_nm"] < result["uncorrected"]["mean_abs_epe_nm"] / 4
+    assert "[opc.limits]" in (tmp_path / "run1" / "run.toml").read_text()
