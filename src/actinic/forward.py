@@ -94,11 +94,20 @@ class Imaging(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)  # of the coarse samples
     grid: Grid = eqx.field(static=True)
 
-    def _images(self, systems, covered):
-        orders = tuple((n - 1) // 2 for n in systems.shape[-2:])
-        spectra = _over_leading(lambda layer: band.mask_spectrum(layer, orders, self.process.dots), covered)
+    @property
+    def orders(self) -> tuple[int, int]:
+        """Highest diffraction orders (ky, kx) that pass the lens."""
+        ky, kx = ((n - 1) // 2 for n in self.systems.shape[-2:])
+        return ky, kx
+
+    def images(self, systems, spectra):
+        """Intensity samples (focus, y, x) of some of the systems from coefficients of the coverage (2ky+1, 2kx+1)."""
         amplitude = transmitted(self.process.mask, spectra)
         return jnp.stack([band.intensity(s, amplitude, self.shape) for s in systems])
+
+    def _images(self, systems, covered):
+        spectra = _over_leading(lambda layer: band.mask_spectrum(layer, self.orders, self.process.dots), covered)
+        return self.images(systems, spectra)
 
     def tail_image(self, covered):
         """What the tail adds to the intensity samples (focus, y, x)."""

@@ -18,8 +18,8 @@ from ..optics.polarisation import states
 from ..types import double
 from .clips import Clip, Sites, sites
 from .images import scanner_of
+from .limits import MaskLimits
 from .moves import Moves, moves
-from .setup import MaskLimits
 
 # Complex numbers of fields in memory at a time.
 _CHUNK = 2**22

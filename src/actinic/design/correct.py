@@ -34,7 +34,8 @@ from .ilt import (
     refined,
 )
 from .images import scanner_of
-from .setup import MaskLimits, Setup
+from .limits import MaskLimits
+from .setup import Setup
 from .trace import held, ruled, trace
 from .verify import corner_distance_nm
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..layout import Fragments, Layout, fragments, repeated
 from .clips import Clip
-from .setup import MaskLimits
+from .limits import MaskLimits
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import NumericalError
-from .setup import MaskLimits
+from .limits import MaskLimits
 
 # Discs are so much larger than the rule, in pixels: the raster's own raggedness.
 MARGIN_PX = 0.3

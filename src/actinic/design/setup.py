@@ -1,31 +1,11 @@
-"""Setup: a process with the recipe, limits and tiles to correct masks for it; what a preset file holds."""
-
-from typing import Annotated
+"""Setup: a process with the recipes, limits and tiles to correct masks for it; what a preset file holds."""
 
 import equinox as eqx
-from pydantic import Field
 
 from ..forward import Process
 from .ilt import Recipe
-
-Nanometres = Annotated[float, Field(gt=0, le=1e6, json_schema_extra={"unit": "nm"})]
-
-
-class Tiles(eqx.Module):
-    """How a window is cut: cores at most `core_nm` wide, with `halo_nm` of surroundings."""
-
-    core_nm: Nanometres = eqx.field(static=True, default=4000.0)
-    halo_nm: Nanometres = eqx.field(static=True, default=1200.0)
-
-
-class MaskLimits(eqx.Module):
-    """What the mask shop can write, wafer scale: smallest width, space and area, its grid, smallest jog if any."""
-
-    width_nm: Nanometres = eqx.field(static=True)
-    space_nm: Nanometres = eqx.field(static=True)
-    area_nm2: Annotated[float, Field(ge=0, json_schema_extra={"unit": "nm2"})] = eqx.field(static=True)
-    grid_nm: Nanometres = eqx.field(static=True, default=1.0)
-    jog_nm: Nanometres | None = eqx.field(static=True, default=None)
+from .limits import MaskLimits, Nanometres, Tiles
+from .opc.recipe import Opc
 
 
 class Spec(eqx.Module):
@@ -46,3 +26,4 @@ class Setup(eqx.Module):
     limits: MaskLimits
     tiles: Tiles = Tiles()
     spec: Spec | None = None
+    opc: Opc | None = None

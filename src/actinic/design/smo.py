@@ -21,8 +21,8 @@ from .bench import Bench, bench, clear_field
 from .clips import Clip
 from .families import Family, Given, Light, Parametric, Pixelated, SourceRules
 from .images import scanner_of
+from .limits import MaskLimits
 from .objective import Demands, latitude, probabilities
-from .setup import MaskLimits
 
 # Of the moves' reach: how far a round may go at first, and when it is over.
 _FIRST, _WIDER, _NARROWER, _LAST = 0.5, 1.5, 0.35, 0.01

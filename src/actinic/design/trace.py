@@ -8,8 +8,8 @@ from ..errors import ConfigError
 from ..layout import Layout, merged
 from ..types import Grid
 from .ilt import Held, block_mean
+from .limits import MaskLimits
 from .repair import repaired
-from .setup import MaskLimits
 
 BORDER_PX = 8
 # Repairs work on a raster of so many pixels in the smallest rule.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from .. import presets as preset_files
 from ..config import build, load_toml, override
@@ -29,7 +30,8 @@ class Work:
     `layer` is like "67/20"; `window` "x0,y0,x1,y1" in um, by default all of the cell; `optics` a preset's name
     or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68". `mask_type`, such as
     "attpsm:6%:180", takes the place of the setup's; `phase_layer` holds the shifted glass of an alternating mask;
-    `resist` is a kind whose typical values take the place of the setup's.
+    `resist` is a kind whose typical values take the place of the setup's. `method` is how `correct` looks for the
+    mask: `ilt` or `opc`.
     """
 
     layout: Path
@@ -41,6 +43,7 @@ class Work:
     mask_type: str | None = None
     phase_layer: str | None = None
     resist: str | None = None
+    method: Literal["ilt", "opc"] = "ilt"
 
     def setup(self) -> Setup:
         return load_setup(self.optics, self.settings, self.mask_type, self.resist)

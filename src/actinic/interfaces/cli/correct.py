@@ -1,7 +1,7 @@
 """`actinic correct`: from a drawn layer to a mask that prints it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ def correct(
     cell: Cell = None,
     settings: Settings = None,
     mask_type: MaskType = None,
+    method: Annotated[Literal["ilt", "opc"], typer.Option(help="Inverse lithography, or edges moved.")] = "ilt",
     workers: Workers = 0,
     retarget: Retarget = None,
     retarget_hold: RetargetHold = False,
@@ -31,7 +32,7 @@ def correct(
     """
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type)
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, method=method)
     with progress() as report:
         given = {"workers": workers, "retarget": retarget, "hold": retarget_hold, "force": force}
         return summary(jobs.correct(work, out, **given, command=context.obj or "", progress=report))

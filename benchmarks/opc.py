@@ -1,0 +1,81 @@
+"""Edge-based correction of real layouts, verified from the written file; mask rules by two codes it does not know.
+
+Arguments choose rows by a part of their name; without any all are run.
+"""
+
+from common import data_folder, report  # noqa: I001 sets the environment before JAX starts
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from klayout_rules import broken
+
+from actinic import design, jobs
+from actinic.jobs.correct import read_mask
+from actinic.layout import parse_layer
+
+KEPT = ("mean_abs_epe_nm", "epe_3sigma_nm", "max_epe_nm", "gauges", "open_gauges", "line_ends", "line_end_mean_abs_nm")
+DEFECTS = ("side_lobes", "printed_assists", "missing", "bridges", "opens")
+ALSO = ("open_line_ends", "pv_band_nm", "rule_violations")
+CHIPS = ("tt_um_CPU", "tt_um_currymottled", "tt_um_factory_test", "tt_um_i2c")
+LAYERS = {"li1": "67/20", "met1": "68/20"}
+# The recipe was tuned on this chip; the others are reported once.
+TUNED_ON = "tt_um_CPU"
+
+
+def rows() -> dict[str, tuple]:
+    """Name of each row: file, layer, window in um, preset, mask type, settings."""
+    chip = f"chips/{TUNED_ON}.oas"
+    found = {
+        f"{name} {stem}": (f"chips/{stem}.oas", layer, "40,30,60,50", "krf-dry", None, ())
+        for name, layer in LAYERS.items()
+        for stem in CHIPS
+    }
+    small = "40,30,50,40"
+    for mask, drawn in (("attpsm:6%:180", "clear"), ("binary", "dark"), ("attpsm:6%:180", "dark")):
+        settings = (f"process.mask.drawn={drawn}",)
+        found[f"li1 {TUNED_ON} {mask} drawn {drawn}"] = (chip, "67/20", small, "krf-dry", mask, settings)
+    found["M1 gcd_45nm"] = ("local_only/gcd_45nm.oas", "11/0", "10,10,13.5,13.5", "arf-immersion", None, ())
+    return found
+
+
+def again(work: jobs.Work) -> float:
+    """CPU-seconds of the correction alone, once all is compiled: it has just been done in this process."""
+    setup, window_nm = work.setup(), work.window_nm()
+    drawn = work.read(2 * setup.opc.tiles.halo_nm + design.MARGIN_NM)
+    before = sum(os.times()[:4])
+    design.correct_edges(drawn, window_nm, setup)
+    return sum(os.times()[:4]) - before
+
+
+def main() -> None:
+    folder = data_folder()
+    if folder is None:
+        return
+    wanted = sys.argv[1:]
+    for name, (file, layer, window, optics, mask_type, settings) in rows().items():
+        if not (folder / file).is_file() or (wanted and not any(part in name for part in wanted)):
+            continue
+        work = jobs.Work(
+            folder / file, layer, optics, window=window, settings=settings, mask_type=mask_type, method="opc"
+        )
+        limits, window_nm = work.setup().opc.limits, work.window_nm()
+        with tempfile.TemporaryDirectory() as out:
+            result = jobs.correct(work, Path(out) / "run", workers=1)
+            mask = read_mask(Path(result["mask"]), parse_layer(layer))
+        klayout = broken(mask, limits.width_nm, limits.space_nm, limits.jog_nm, window_nm)
+        report(
+            f"opc {name}",
+            tuned_on=TUNED_ON in name,
+            **{key: result[key] for key in KEPT + ALSO},
+            klayout_violations=klayout,
+            uncorrected={key: result["uncorrected"][key] for key in ("mean_abs_epe_nm", "pv_band_nm")},
+            defects={key: result[key] for key in DEFECTS},
+            correct_cpu_s=again(work),
+        )
+
+
+if __name__ == "__main__":
+    main()
