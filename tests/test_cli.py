@@ -95,6 +95,7 @@ class Work:
     mask_type: str | None = None
     phase_layer: str | None = None
     resist: str | None = None
+    method: str = "ilt"
 
 
 @dataclass(frozen=True)

@@ -42,14 +42,12 @@ def smooth(seed):
 def goal(sharp=False, rest=False):
     image = imaging(leading=6)
     stage = ilt.Stage(20.0, 10, 0.1, 4.0, 20.0, sharp)
-    recipe = ilt.Recipe((stage,), area=0.5, band=0.7, edge=100.0, blur_nm=30.0)
+    recipe = ilt.Recipe((stage,), area=0.5, band=0.7, edge=100.0, limit=30.0, rules=2.0, blur_nm=30.0)
     target = jnp.asarray(coverage(lines(160, 400, GRID.window_nm), GRID))
     x, y = np.array([120.0, 280.0, 520.0]), np.array([100.0, 333.0, 500.0])
-    sites = tuple(
-        jnp.asarray(band.interpolation(n, at / extent), jnp.float32)
-        for n, extent, at in zip(image.shape, GRID.period_nm, (y, x), strict=True)
-    )
-    made = ilt.Goal(image, target, jnp.ones(GRID.shape, bool), sites, None, stage, recipe)
+    sites = np.stack([x, y, np.ones(3), np.zeros(3)], 1)
+    made = ilt.first_goal(image, target, sites, recipe, np.ones(GRID.shape, bool))
+    made = replace(made, held=ilt.Held(made.target, 1 - made.target))
     return replace(made, rest=image.tail_image(ilt.covered(smooth(9), made))) if rest else made
 
 

@@ -135,21 +135,18 @@ def test_each_term_of_the_loss_is_what_it_says(setup, drawn):
     edge, _ = value(edge=1)
     at = np.asarray(imaging.points(imaging.latent(covered)[0], sites[:, 0], sites[:, 1]))
     off = (at / threshold - 1) / float(setup.recipe.edge_tolerance)
-    spare = -len(sites) % ilt.SITES_PER_BATCH
-    all_off = np.append(off, [1 / float(setup.recipe.edge_tolerance)] * spare)
-    assert edge == pytest.approx(20 * np.sum(np.hypot(1, all_off) - 1), rel=1e-3)
+    assert edge == pytest.approx(20 * np.sum(np.hypot(1, off) - 1), rel=1e-3)
     capped, _ = value(edge=1, saturates=True)
-    assert capped == pytest.approx(20 * np.sum(all_off**2 / (1 + all_off**2)), rel=1e-3)
+    assert capped == pytest.approx(20 * np.sum(off**2 / (1 + off**2)), rel=1e-3)
     # Clear is drawn: behind an edge it should be bright, before it dark.
     wrong = []
     for side, shift in ((-1, -12.0), (1, 12.0)):
         x, y = sites[:, 0] + shift * sites[:, 2], sites[:, 1] + shift * sites[:, 3]
         beyond = side * (np.asarray(imaging.points(imaging.latent(covered)[0], x, y)) / threshold - 1)
         wrong.append(np.maximum(beyond, 0).sum() / float(setup.recipe.edge_tolerance))
-    spare_cost = spare / float(setup.recipe.edge_tolerance)  # rows of zeros are dark on both sides
     limit, _ = value(limit=1)
     assert min(wrong) > 0
-    assert limit == pytest.approx(20 * (sum(wrong) + spare_cost), rel=1e-3)
+    assert limit == pytest.approx(20 * sum(wrong), rel=1e-3)
     rules, _ = value(rules=1)
     assert rules == pytest.approx(400 * 0.5 * float(((covered[5:7, 5] - 1) ** 2).sum()), rel=1e-3)
     both, _ = value(area=1, band=1, edge=1, limit=1, rules=1)
@@ -170,3 +167,18 @@ def test_the_written_mask_keeps_its_rules(setup, corrected):
     opened = layout.coverage(corrected.mask, grid) >= 0.5
     found = rule_violations(opened, 5.0, limits.width_nm, limits.space_nm, limits.area_nm2)
     assert found == {"width": 0, "space": 0, "area": 0}
+
+
+def test_prints_are_compared_where_the_mask_may_open(setup, drawn):
+    grid = Grid((80, 80), 20.0)
+    imaging = prepare(setup.process, grid, leading=8)
+    target = layout.coverage(layout.clipped(drawn, grid.window_nm), grid)
+    free = np.zeros(grid.shape, bool)
+    free[20:60, 10:40] = True
+    recipe = replace(setup.recipe, stages=setup.recipe.stages[-1:])
+    goal = ilt.at_stage(ilt.first_goal(imaging, target, np.zeros((0, 4)), recipe, free), 0, target, free)
+    y, x = goal.imaging.part
+    assert (y, x) == ((16, 63), (6, 43))  # 64 nm are three pixels and a bit
+    samples = imaging.aerial(jnp.asarray(target))[0]
+    np.testing.assert_allclose(goal.imaging.pixels(samples), imaging.pixels(samples)[16:63, 6:43], atol=2e-6)
+    np.testing.assert_array_equal(goal.target, target[16:63, 6:43])

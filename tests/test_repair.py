@@ -26,11 +26,11 @@ def bars(*spans: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-@given(st.integers(0, 2**31), st.integers(120, 240), st.floats(0.1, 0.6))
+@given(st.integers(0, 2**31), st.integers(120, 240), st.floats(0.1, 0.6), st.sampled_from([1.0, 2.0]))
 @hypothesis_settings(max_examples=25)
-def test_random_masks_keep_every_rule_after_repair(seed, size, cover):
-    mask = design.repaired(blobs(seed, size, cover), 1.0, LIMITS)
-    rules = mask_rules(mask, cap_nm=40.0)
+def test_random_masks_keep_every_rule_after_repair(seed, size, cover, pitch_nm):
+    mask = design.repaired(blobs(seed, size, cover), pitch_nm, LIMITS)
+    rules = mask_rules(mask, pitch_nm, cap_nm=40.0)
     if rules.components:
         assert rules.min_width_nm >= 20 and rules.min_space_nm >= 20 and rules.min_area_nm2 >= 1700
     assert rules.min_hole_nm2 is None or rules.min_hole_nm2 >= 1700
@@ -54,6 +54,13 @@ def test_what_is_too_thin_goes_and_what_is_too_near_is_set_apart():
     # The gap of 10 opens to 20 and a little, on both sides alike.
     assert ndimage.label(near)[1] == 2 and 20 <= gap.size <= 26
     assert abs((gap[0] + gap[-1]) / 2 + 20 - 74.5) <= 1
+
+
+def test_slits_too_small_for_the_largest_disc_count_too():
+    mask = bars((20, 140))
+    mask[10:15, 80:82] = False
+    assert mask_rules(mask, cap_nm=40.0).min_space_nm < 20
+    assert mask_rules(design.repaired(mask, 1.0, LIMITS), cap_nm=40.0).min_space_nm >= 20
 
 
 def test_pixels_count_in_nm():

@@ -78,6 +78,10 @@ class Process(eqx.Module):
         return 2 if isinstance(self.scanner, KernelFile) else 1
 
 
+# First row and one after the last, and the same of the columns.
+Part = tuple[tuple[int, int], tuple[int, int]]
+
+
 class Imaging(eqx.Module):
     """A process on one grid: coherent systems for every focus that differs, ready to be differentiated.
 
@@ -93,6 +97,7 @@ class Imaging(eqx.Module):
     focus_of: tuple[int, ...] = eqx.field(static=True)  # for each corner, which focus
     shape: tuple[int, int] = eqx.field(static=True)  # of the coarse samples
     grid: Grid = eqx.field(static=True)
+    part: Part | None = eqx.field(static=True, default=None)  # of the grid's pixels, those that count
 
     @property
     def orders(self) -> tuple[int, int]:
@@ -160,8 +165,8 @@ class Imaging(eqx.Module):
         return jnp.stack([d.min() for d in of_focus]), jnp.stack([d.max() for d in of_focus])
 
     def pixels(self, samples):
-        """Samples (..., y, x) on the pixels of the grid."""
-        return _over_leading(lambda s: band.to_pixels(s, self.grid, self.process.dots), samples)
+        """Samples (..., y, x) on the pixels of the grid, or of its part."""
+        return _over_leading(lambda s: band.to_pixels(s, self.grid, self.process.dots, self.part), samples)
 
     def points(self, samples, x_nm: np.ndarray, y_nm: np.ndarray):
         """Samples (..., y, x) at scattered points (n,) -> (..., n)."""

@@ -17,12 +17,14 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import NumericalError
-from ..forward import Imaging
+from ..forward import Imaging, Part
 from ..inverse import Adam, Outcome, Result, minimise
 from ..optics import band
 from ..types import Grid, Scalar, leaf
 
 SITES_PER_BATCH = 512
+# Prints farther from where the mask may open are not looked at.
+PRINTED_NM = 64.0
 
 Weight = Annotated[Scalar, Field(ge=0)]
 Positive = Annotated[Scalar, Field(gt=0)]
@@ -96,13 +98,14 @@ class Held(eqx.Module):
 class Goal(eqx.Module):
     """Everything the loss needs beside theta. A new stage changes only numbers, so nothing compiles anew."""
 
-    imaging: Imaging  # on the pixels of the print
+    imaging: Imaging  # on the pixels of the print, as far as prints are compared
     grid: Grid = eqx.field(static=True)  # the mask's pixels
     target: jax.Array  # wanted area fraction [y, x] of the print
     free: jax.Array  # bool [y, x]: where the mask may open
     held: Held
     # Interpolation rows, y and x, from samples to the sites: on the edges, before and behind them.
     sites: tuple[tuple[jax.Array, jax.Array], ...]
+    real: jax.Array  # 1 for a site, 0 for the rows of zeros that make room
     rest: jax.Array  # image of the systems that are not leading
     stage: Stage
     recipe: Recipe
@@ -148,7 +151,7 @@ def loss(theta, goal: Goal):
     # Linear far out: an edge that is far off keeps its pull, and no edge is given up for lost.
     edges = off / (1 + off) if recipe.edge_saturates else jnp.sqrt(1 + off) - 1
     beyond = (jax.nn.relu(-sign * inside) + jax.nn.relu(sign * outside)) / recipe.edge_tolerance
-    edges = recipe.edge_step_nm * (recipe.edge * jnp.sum(edges) + recipe.limit * jnp.sum(beyond))
+    edges = recipe.edge_step_nm * jnp.sum(goal.real * (recipe.edge * edges + recipe.limit * beyond))
     undone = goal.grid.pitch_nm**2 * jnp.sum(goal.held.share * (mask - goal.held.coverage) ** 2)
     return pixel**2 * (recipe.area * missed + recipe.band * spread) + edges + recipe.rules * undone
 
@@ -209,11 +212,22 @@ def at_stage(goal: Goal, number: int, target: np.ndarray, free: np.ndarray | Non
     stage, fine = goal.recipe.stages[number], goal.imaging.grid.with_pitch(goal.recipe.finest_nm)
     grid = fine.with_pitch(stage.pixel_nm)
     prints = fine.with_pitch(goal.recipe.print_pixel_nm or stage.pixel_nm)
-    wanted = jnp.asarray(block_mean(target, prints), jnp.float32)
-    may_open = jnp.ones(grid.shape, bool) if free is None else jnp.asarray(block_mean(free, grid) == 1)
+    free = np.ones(fine.shape, bool) if free is None else free
+    part = _around(block_mean(free, prints) > 0, PRINTED_NM / prints.pitch_nm)
+    wanted = jnp.asarray(block_mean(target, prints)[tuple(slice(*ends) for ends in part)], jnp.float32)
+    may_open = jnp.asarray(block_mean(free, grid) == 1)
     held = goal.held if goal.held.share.shape == grid.shape else nothing_held(grid)
-    imaging = replace(goal.imaging, grid=prints)
+    imaging = replace(goal.imaging, grid=prints, part=part)
     return replace(goal, imaging=imaging, grid=grid, target=wanted, free=may_open, held=held, stage=stage)
+
+
+def _around(wanted: np.ndarray, margin: float) -> Part:
+    """The rows and columns of a bool [y, x] with something in them, and a margin."""
+    found = []
+    for axis, n in zip((1, 0), wanted.shape, strict=True):
+        at = np.flatnonzero(wanted.any(axis))
+        found.append((max(0, int(at[0] - margin)), min(n, int(at[-1] + margin) + 1)))
+    return found[0], found[1]
 
 
 def nothing_held(grid: Grid) -> Held:
@@ -238,7 +252,7 @@ def first_goal(
     Room for at least so many sites is made, so that one compilation serves many tiles.
     """
     fine = imaging.grid
-    # Rows of zeros fill the sites up to a round number.
+    # Rows of zeros fill the sites up to a round number; they cost nothing.
     spare = -len(sites_nm) % SITES_PER_BATCH if room < len(sites_nm) else room - len(sites_nm)
     shape = imaging.process.resist.shape(imaging.shape, fine.period_nm)
     on, out = sites_nm[:, :2] - fine.origin_nm, recipe.limit_nm * sites_nm[:, 2:]
@@ -249,9 +263,10 @@ def first_goal(
         )
         for places in (on, on - out, on + out)
     )
+    real = jnp.asarray(np.arange(len(sites_nm) + spare) < len(sites_nm), jnp.float32)
     rest = jnp.zeros((len(imaging.systems), *imaging.shape), jnp.float32)
     wanted, may_open = jnp.asarray(target, jnp.float32), jnp.asarray(free == 1)
-    return Goal(imaging, fine, wanted, may_open, nothing_held(fine), sites, rest, recipe.stages[0], recipe)
+    return Goal(imaging, fine, wanted, may_open, nothing_held(fine), sites, real, rest, recipe.stages[0], recipe)
 
 
 @eqx.filter_jit

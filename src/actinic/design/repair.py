@@ -16,10 +16,10 @@ MARGIN_PX = 0.3
 # rounds forgive more, up to a margin, so that corners of a few pixels do not come and go for ever.
 SHARES = (1.0, 0.5, 0.25, 0.125)
 FORGIVEN, MOST_FORGIVEN = 0.025, 0.08
-# Setting apart what is too near ends within a few rounds; where it goes round in circles the gap is closed instead.
-CARVED, ROUNDS = 16, 40
 # How far both sides of a gap step back at a time, in spaces: small, so that it does not open far beyond the rule.
 STEP = 0.15
+# After so many rounds nothing is filled any more. Every further round takes openings away, so repairs end.
+FILLING, ROUNDS = 8, 200
 
 _EIGHT = np.ones((3, 3), bool)
 
@@ -34,39 +34,40 @@ def repaired(open_: np.ndarray, pitch_nm: float, limits: MaskLimits) -> np.ndarr
     area, pad = limits.area_nm2 / pitch_nm**2, int(2 * max(width, space))
     mask = np.pad(open_, pad)
     for number in range(ROUNDS):
-        mask = _without_specks(mask, area)
+        filling = number < FILLING
         forgiven = min(FORGIVEN * (1 + number / 8), MOST_FORGIVEN)
+        small = _specks(mask, area)
+        mask &= ~small
         thin = [part for share in SHARES for part in _removed(mask, share * width, forgiven)]
         for box, piece in thin:
             mask[box] &= ~piece
         near = _removed(~mask, space, forgiven)
-        for box, piece in near:
+        slits = [part for share in SHARES[1:] for part in _removed(~mask, share * space, forgiven)]
+        for box, piece in near if filling else near + slits:
             around = tuple(
                 slice(max(0, s.start - pad), min(n, s.stop + pad)) for s, n in zip(box, mask.shape, strict=True)
             )
             gap = np.zeros(mask[around].shape, bool)
             gap[tuple(slice(s.start - a.start, s.stop - a.start) for s, a in zip(box, around, strict=True))] = piece
-            mask[around] = (
-                mask[around] & ~_dilated(gap, max(1.0, STEP * space)) if number < CARVED else mask[around] | gap
-            )
-        slits = [part for share in SHARES[1:] for part in _removed(~mask, share * space, forgiven)]
-        for box, piece in slits:
-            mask[box] |= piece
-        corners = _corners(mask)
-        mask |= corners
-        if not (thin or near or slits or corners.any()):
+            mask[around] &= ~_dilated(gap, max(1.0, STEP * space))
+        holes, corners = _specks(~mask, area, _EIGHT), _corners(mask)
+        if filling:
+            for box, piece in slits:
+                mask[box] |= piece
+            mask |= holes | corners
+        else:
+            mask &= ~(_dilated(holes, max(1.0, STEP * space)) | corners)
+        if not (small.any() or thin or near or slits or holes.any() or corners.any()):
             return mask[pad:-pad, pad:-pad]
     raise NumericalError(f"no mask that keeps its rules was found in {ROUNDS} rounds of repair")
 
 
-def _without_specks(mask: np.ndarray, area: float) -> np.ndarray:
-    """Without open pieces, then opaque ones, of fewer pixels than `area`."""
-    for value, structure in ((True, None), (False, _EIGHT)):
-        labels, _ = ndimage.label(mask == value, structure)  # type: ignore[misc]
-        small = np.bincount(labels.ravel()) < area
-        small[0] = False
-        mask = mask ^ small[labels]
-    return mask
+def _specks(part: np.ndarray, area: float, structure: np.ndarray | None = None) -> np.ndarray:
+    """Pixels of those pieces of a part that have fewer than `area` pixels."""
+    labels, _ = ndimage.label(part, structure)  # type: ignore[misc]
+    small = np.bincount(labels.ravel()) < area
+    small[0] = False
+    return small[labels]
 
 
 def _corners(mask: np.ndarray) -> np.ndarray:

@@ -114,11 +114,14 @@ def interpolation(n: int, fractions: np.ndarray) -> np.ndarray:
     return (1 + 2 * (there @ here).real) / n
 
 
-def to_pixels(samples, grid: Grid, dots: int | None = None):
-    """Band-limited samples (see `intensity`) at the pixels [y, x] of a grid of the same period."""
+def to_pixels(samples, grid: Grid, dots: int | None = None, part=None):
+    """Band-limited samples (see `intensity`) at the pixels [y, x] of a grid of the same period.
+
+    `part` ((y0, y1), (x0, x1)) takes pixels y0..y1 - 1 and x0..x1 - 1 only.
+    """
     uy, ux = (
-        interpolation(n, (np.arange(pixels) + sample_place(pixels, dots)) / pixels).astype(samples.dtype)
-        for n, pixels in zip(samples.shape, grid.shape, strict=True)
+        interpolation(n, (np.arange(*ends) + sample_place(pixels, dots)) / pixels).astype(samples.dtype)
+        for n, pixels, ends in zip(samples.shape, grid.shape, part or [(0, n) for n in grid.shape], strict=True)
     )
     return uy @ samples @ ux.T
 
