@@ -1,9 +1,10 @@
-"""The ICCAD 2013 mask-optimisation benchmark: score given masks, or make masks and score them."""
+"""Benchmarks of mask synthesis on the ICCAD 2013 contest's optics: score given masks, or make masks and score them."""
 
 import dataclasses
 import functools
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ from .folder import run_folder
 from .work import Progress, data_folder, load_setup, quiet
 
 SIZE = 2048
+# Folders of clips in the data sets, all printed with the contest's optics.
+BENCHMARKS = {
+    "iccad13": "iccad13/glp",
+    "lithobench-metal": "lithobench/StdMetal",
+    "lithobench-contact": "lithobench/StdContact",
+}
 DIALECTS = ("O", "N", "D")
 # What each setting changes of the preset.
 SETTINGS = {
@@ -37,6 +44,7 @@ SETTINGS = {
 REGION = {"O": (384, 1664), "N": (384, 1664), "D": (512, 1792)}
 MASK_LAYER = (1, 0)
 TOLERANCES = (15, 5, 3)
+Clip = int | str
 # The optimiser's edge sites keep this far from corners, where no mask can follow the target.
 CORNER_NM = 30.0
 
@@ -44,12 +52,12 @@ CORNER_NM = 30.0
 def score(benchmark: str, masks: Path, *, dialect: str = "O", progress: Progress = quiet) -> dict:
     """Score masks of clips: PNG (2048 x 2048, a pixel a nm, white = open), OASIS, GDSII, or .glp targets.
 
-    `masks` is a folder or one file; a clip's number is the last one in the file's name. Of several files for one
-    clip the PNG counts.
+    `masks` is a folder or one file; an iccad13 clip's number is the last one in the file's name, others are named
+    like their clip, with or without mask_ before it. Of several files for one clip the PNG counts.
     """
     _check(benchmark, dialect)
-    files = _mask_files(Path(masks))
-    judge = Judge(dialect)
+    files = _mask_files(Path(masks), benchmark)
+    judge = Judge(dialect, benchmark)
     clips = []
     for done, (clip, path) in enumerate(files.items()):
         progress("score", done, len(files))
@@ -67,10 +75,11 @@ def bench(
     dialect: str = "O",
     setting: str = "fast",
     out: Path,
+    clips: Sequence[str] = (),
     force: bool = False,
     progress: Progress = quiet,
 ) -> dict:
-    """Make a mask for every clip, write it as PNG and OASIS, and score the written PNG.
+    """Make a mask for every clip, or for those named, write it as PNG and OASIS, and score the written PNG.
 
     `cpu_s` is the CPU time from the target to the mask's bitmap, compilation apart.
     """
@@ -78,8 +87,11 @@ def bench(
     if setting not in SETTINGS:
         raise ConfigError(f"there is no setting {setting!r}; there is {', '.join(SETTINGS)}")
     setup = load_setup("iccad13", SETTINGS[setting])
-    judge = Judge(dialect)
-    numbers = sorted(judge.clips)
+    judge = Judge(dialect, benchmark)
+    known = {str(clip): clip for clip in judge.clips}
+    numbers = [known[name] for name in clips if name in known] if clips else sorted(judge.clips)
+    if missing := [name for name in clips if name not in known]:
+        raise ConfigError(f"{benchmark} has no clip {missing[0]!r}; it has {', '.join(list(known)[:12])} ...")
     make = MaskMaker(setup, judge)
     costs = {}
     with run_folder(Path(out), force) as folder:
@@ -91,13 +103,13 @@ def bench(
             costs[clip] = {"cpu_s": cost.cpu_s, "wall_s": cost.wall_s}
             Picture.fromarray(np.where(opened, 255, 0).astype(np.uint8)).save(folder / f"mask_{clip}.png")
             write_layout(folder / f"mask_{clip}.oas", {MASK_LAYER: outlines(opened)}, cell=f"MASK_{clip}")
-        clips = []
+        rows = []
         for done, clip in enumerate(numbers):
             progress("score", done, len(numbers))
             written = _read_mask(folder / f"mask_{clip}.png", dialect)
-            clips.append({"clip": clip, **judge.score(clip, written), **costs[clip]})
+            rows.append({"clip": clip, **judge.score(clip, written), **costs[clip]})
         progress("score", len(numbers), len(numbers))
-        result = _table(dialect, setting, clips, make.compile_s)
+        result = _table(dialect, setting, rows, make.compile_s)
         write_file(folder / "scores.json", (json.dumps(result, indent=2) + "\n").encode(), parents=True)
     return result
 
@@ -108,24 +120,26 @@ class Judge:
     Prints are computed in float64, since a pixel at the threshold counts.
     """
 
-    def __init__(self, dialect: str):
+    def __init__(self, dialect: str, benchmark: str = "iccad13"):
         folder = data_folder()
         self.dialect = dialect
         self.process = load_setup("iccad13").process
         self.imaging: Imaging = prepare(self.process, Grid((SIZE, SIZE), 1.0), folder)
-        self.clips = {_number(path): path for path in (folder / "iccad13" / "glp").glob("*.glp")}
+        there = folder / BENCHMARKS[benchmark]
+        self.clips = {_name(path, benchmark): path for path in there.glob("*.glp")}
         if not self.clips:
-            raise InputError(f"{folder / 'iccad13' / 'glp'}: no clips (.glp) there")
+            raise InputError(f"{there}: no clips (.glp) there")
         _, focuses = distinct_focus(self.process)
         self._systems = [self.process.scanner.load(folder / self.process.scanner.file, focus) for focus in focuses]
 
-    def target(self, clip: int) -> np.ndarray:
+    def target(self, clip: Clip) -> np.ndarray:
         """What clip should print, bool (2048, 2048) [y, x]."""
         if clip not in self.clips:
-            raise InputError(f"the benchmark has no clip {clip}; it has {', '.join(map(str, sorted(self.clips)))}")
+            some = ", ".join(map(str, sorted(self.clips)[:12]))
+            raise InputError(f"the benchmark has no clip {clip}; it has {some}{' ...' * (len(self.clips) > 12)}")
         return target(read_glp(self.clips[clip]), self.dialect)
 
-    def drawn(self, clip: int) -> Layout:
+    def drawn(self, clip: Clip) -> Layout:
         return placed(read_glp(self.clips[clip]), self.dialect)
 
     def prints(self, mask: np.ndarray) -> list[np.ndarray]:
@@ -142,7 +156,7 @@ class Judge:
             for corner, image in zip(process.corners, (images[f] for f in imaging.focus_of), strict=True)
         ]
 
-    def score(self, clip: int, mask: np.ndarray) -> dict:
+    def score(self, clip: Clip, mask: np.ndarray) -> dict:
         """Scores and mask rules of a mask, bool (2048, 2048)."""
         wanted = self.target(clip)
         nominal, outer, inner = self.prints(mask)
@@ -175,13 +189,13 @@ class MaskMaker:
         cold, warm = (self._cost(min(judge.clips)) for _ in range(2))
         self.compile_s = max(cold - warm, 0.0)
 
-    def _cost(self, clip: int) -> float:
+    def _cost(self, clip: Clip) -> float:
         clock = Clock()
         self(clip)
         cost = clock.cost()
         return cost.cpu_s + cost.compile_s
 
-    def __call__(self, clip: int) -> np.ndarray:
+    def __call__(self, clip: Clip) -> np.ndarray:
         """The mask of a clip, bool (2048, 2048)."""
         recipe, limits = self.setup.recipe, self.setup.limits
         found = gauges(self.judge.drawn(clip), (0, 0, SIZE, SIZE), recipe.edge_step_nm, corner_nm=CORNER_NM)
@@ -199,20 +213,23 @@ class MaskMaker:
 
 
 def _check(benchmark: str, dialect: str) -> None:
-    if benchmark != "iccad13":
-        raise ConfigError(f"there is no benchmark {benchmark!r}; there is iccad13")
+    if benchmark not in BENCHMARKS:
+        raise ConfigError(f"there is no benchmark {benchmark!r}; there is {', '.join(BENCHMARKS)}")
     if dialect not in DIALECTS:
         raise ConfigError(f"there is no dialect {dialect!r}; there is {', '.join(DIALECTS)} (see docs/benchmarks.md)")
 
 
-def _number(path: Path) -> int:
+def _name(path: Path, benchmark: str) -> Clip:
+    """What a file's clip is called: the contest's have numbers."""
+    if benchmark != "iccad13":
+        return path.stem.removeprefix("mask_")
     numbers = re.findall(r"\d+", path.stem)
     if not numbers:
         raise InputError(f"{path}: its name has no clip number, such as mask_3.png")
     return int(numbers[-1])
 
 
-def _mask_files(masks: Path) -> dict[int, Path]:
+def _mask_files(masks: Path, benchmark: str) -> dict[Clip, Path]:
     """The file of each clip, clips in order."""
     order = (".png", ".oas", ".gds", ".glp")
     if masks.is_file():
@@ -221,9 +238,9 @@ def _mask_files(masks: Path) -> dict[int, Path]:
         found = sorted((p for p in masks.iterdir() if p.suffix in order), key=lambda p: (order.index(p.suffix), p.name))
     else:
         raise InputError(f"{masks}: no such file or folder")
-    files: dict[int, Path] = {}
+    files: dict[Clip, Path] = {}
     for path in found:
-        files.setdefault(_number(path), path)
+        files.setdefault(_name(path, benchmark), path)
     if not files:
         raise InputError(f"{masks}: no masks there; expected mask_<clip>.png, .oas, .gds or .glp")
     return dict(sorted(files.items()))

@@ -20,7 +20,7 @@ DATA_SETS = (
     ("iccad13", "10 metal clips and the optical kernels of the ICCAD 2013 mask-optimisation contest", "MIT",
      "OpenOPC/OpenILT dabb97c", "score and bench iccad13"),
     ("lithobench", "200 StdMetal, 120 StdContact and 10 via clips", "MIT",
-     "shelljane/lithobench 9c74e82", "held-back clips for mask synthesis"),
+     "shelljane/lithobench 9c74e82", "score and bench lithobench-metal, lithobench-contact"),
     ("chips", "four designs taped out on SkyWater 130 nm, hierarchical OASIS", "Apache-2.0",
      "TinyTapeout/tinytapeout-04 f83a6a7", "correct and verify on real layouts"),
     ("asap7", "the ASAP7 7 nm predictive standard cells", "BSD-3-Clause",

@@ -15,12 +15,12 @@ def bench(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the masks go.")],
     dialect: Dialect = "O",
     setting: Annotated[Literal["fast", "fine"], typer.Option(help="How long to work on a clip.")] = "fast",
+    clip: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this clip; repeatable.")] = None,
     force: Force = False,
 ) -> Outcome:
     """Correct the clips of a benchmark and score the masks."""
     from ... import jobs
 
+    wanted = {"dialect": dialect, "setting": setting, "clips": tuple(clip or ()), "force": force}
     with progress() as report:
-        return scoreboard(
-            jobs.bench(benchmark, dialect=dialect, setting=setting, out=out, force=force, progress=report)
-        )
+        return scoreboard(jobs.bench(benchmark, **wanted, out=out, progress=report))

@@ -46,7 +46,7 @@ Settings = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=0, metavar="N", help="Processes; 0 means one for each core.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
-Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="Which benchmark: iccad13.")]
+Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="iccad13, lithobench-metal or lithobench-contact.")]
 Dialect = Annotated[Literal["O", "N", "D"], typer.Option(help="Which of the published ways of placing and counting.")]
 
 
