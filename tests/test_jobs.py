@@ -243,6 +243,20 @@ def test_made_masks_score_the_same_from_png_and_oasis(data, tmp_path):
     assert {key: written[key] for key in row} == row
 
 
+@pytest.mark.published
+def test_lithobench_clips_go_by_their_names(data, tmp_path):
+    judge = jobs.contest.Judge("O", "lithobench-metal")
+    assert len(judge.clips) == 200
+    # The layout as its own mask, under the name that `bench` gives.
+    layout.write_layout(tmp_path / "mask_DFF_X1__1_1.oas", {(1, 0): layout.outlines(judge.target("DFF_X1__1_1"))})
+    [row] = jobs.score("lithobench-metal", tmp_path)["clips"]
+    assert row["clip"] == "DFF_X1__1_1" and row["min_width_nm"] > 50
+    assert row["l2"] == judge.score("DFF_X1__1_1", judge.target("DFF_X1__1_1"))["l2"] > 10_000
+    with pytest.raises(ConfigError, match="no clip 'x'"):
+        jobs.bench("lithobench-metal", clips=("DFF_X1__1_1", "x"), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_score_refuses_what_is_no_mask(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="dialect"):
         jobs.score("iccad13", tmp_path, dialect="X")

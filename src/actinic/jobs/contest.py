@@ -31,13 +31,20 @@ BENCHMARKS = {
     "lithobench-contact": "lithobench/StdContact",
 }
 DIALECTS = ("O", "N", "D")
-# What each setting changes of the preset.
+# What each setting changes of the preset: the fast one looks less closely at prints, and at edges far off.
 SETTINGS = {
     "fine": (),
     "fast": (
-        "recipe.print_pixel_nm=8",
-        "recipe.refresh=12",
-        *(f"recipe.stages.{k}.steps={n}" for k, n in enumerate((24, 24, 24, 12, 12))),
+        *("recipe.band=1.26", "recipe.limit=6", "recipe.print_pixel_nm=8", "recipe.refresh=10"),
+        *(
+            f"recipe.stages.{stage}.{key}={value}"
+            for key, values in {
+                "steps": (30, 20, 20, 20, 20),
+                "step": (0.15, 0.08, 0.04, 0.03, 0.02),
+                "print_steepness": (50, 80, 150, 150, 150),
+            }.items()
+            for stage, value in enumerate(values)
+        ),
     ),
 }
 # Rows and columns the mask may use, by dialect.
@@ -203,13 +210,14 @@ class MaskMaker:
         sites = np.stack([found.x_nm, found.y_nm, found.nx, found.ny], 1)
         repair = functools.partial(design.held, limits=limits)
         field, grid = design.solve(self.imaging, wanted, sites, recipe, free == 1, repair)
-        fine, on = design.sampled(field, grid, round(grid.pitch_nm))
-        x, y = (round(at) for at in on.origin_nm)
-        mask = np.zeros((SIZE, SIZE), bool)
+        pixel = round(limits.grid_nm)
+        fine, on = design.sampled(field, grid, round(grid.pitch_nm / pixel))
+        x, y = (round(at / pixel) for at in on.origin_nm)
+        mask = np.zeros((SIZE // pixel,) * 2, bool)
         mask[y : y + fine.shape[0], x : x + fine.shape[1]] = fine > 0
-        low, high = REGION[self.judge.dialect]
-        mask = mask[low:high, low:high]
-        return np.pad(design.repaired(mask, 1.0, limits), ((low, SIZE - high),) * 2)
+        low, high = (end // pixel for end in REGION[self.judge.dialect])
+        mask[low:high, low:high] = design.repaired(mask[low:high, low:high], pixel, limits)
+        return np.kron(mask & (self.free[::pixel, ::pixel]), np.ones((pixel, pixel), bool))
 
 
 def _check(benchmark: str, dialect: str) -> None:
