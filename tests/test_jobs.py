@@ -210,7 +210,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize(
     ("sign", "whom", "code", "said"),
     [
-        ("tiles 0 ", "all", 130, "interrupted"),  # the workers are starting
+        ("tiles 0 ", "all", 130, "interrupted"),  # the workers may still be starting
         pytest.param("tiles 1 ", "all", 130, "interrupted", marks=pytest.mark.slow),  # they are at work
         ("tiles 1 ", "worker", 3, "a worker process died (SIGKILL)"),
     ],

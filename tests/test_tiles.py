@@ -123,6 +123,14 @@ def test_ctrl_c_while_workers_are_started_comes_after(monkeypatch):
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+def test_workers_do_not_hear_ctrl_c():
+    with pool(2) as spread:
+        for _ in range(2):  # while they start, then while they wait
+            for worker in multiprocessing.active_children():
+                os.kill(worker.pid, signal.SIGINT)
+            assert list(spread(_square, range(4))) == [0, 1, 4, 9]
+
+
 class _Unpicklable(Exception):
     def __init__(self, first, second):
         super().__init__(first + second)
