@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -195,28 +194,58 @@ def test_a_run_folder_appears_whole_or_not_at_all(tmp_path):
     assert [p.name for p in out.iterdir()] == ["two"] and [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
-def test_ctrl_c_leaves_nothing_behind(chip, tmp_path):
+# One line of progress with the processes of the workers at a time, instead of bars on a terminal.
+TALKING = """
+import contextlib, multiprocessing, signal, sys
+from actinic.interfaces.cli.app import main
+# Started in the background, a shell makes its programs deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def say(what, done, total):
+    print(what, done, *(child.pid for child in multiprocessing.active_children()), flush=True)
+sys.modules["actinic.interfaces.cli.correct"].progress = lambda: contextlib.nullcontext(say)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("sign", "whom", "code", "said"),
+    [
+        ("tiles 0 ", "all", 130, "interrupted"),  # the workers may still be starting
+        pytest.param("tiles 1 ", "all", 130, "interrupted", marks=pytest.mark.slow),  # they are at work
+        ("tiles 1 ", "worker", 3, "a worker process died (SIGKILL)"),
+    ],
+)
+def test_ctrl_c_or_a_killed_worker_leaves_nothing_behind(chip, tmp_path, sign, whom, code, said):
     out = tmp_path / "run"
-    words = ["correct", str(chip), "--layer", "67/20", "--workers", "2", "--out", str(out)]
-    words += ["--set", "tiles.core_nm=1000"]
-    # Started in the background, a shell makes its programs deaf to Ctrl-C.
-    listen = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    code = f"{listen}; from actinic.interfaces.cli.app import main; sys.exit(main({words!r}))"
+    words = ["correct", str(chip), "--layer", "67/20", "--window", "1,1,2.6,2", "--workers", "2", "--out", str(out)]
+    words += ["--set=tiles.core_nm=1000", "--set=tiles.halo_nm=600"]
     # In a session of its own, so that the signal reaches its workers and not this test.
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", TALKING, *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
-        time.sleep(8)
-        assert process.poll() is None, process.stderr.read()
-        os.killpg(process.pid, signal.SIGINT)
+        line = next(line for line in process.stdout if line.startswith(sign))
+        workers = [int(pid) for pid in line.split()[2:]]
+        assert len(workers) == 2
+        if whom == "all":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            os.kill(workers[0], signal.SIGKILL)
         _, err = process.communicate(timeout=60)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 130
-    assert "Traceback" not in err and len(err.strip().splitlines()) == 1
+            process.communicate()
+    assert process.returncode == code
+    assert err.startswith(f"actinic: {said}") and len(err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
 
 
 @pytest.mark.published

@@ -1,5 +1,11 @@
 """Tiling is pure geometry: cores cover the window once, weights add up, nothing depends on where the window is."""
 
+import importlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -7,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actinic.errors import NumericalError
 from actinic.scale import pool, split, stitch
 
+module = importlib.import_module("actinic.scale.pool")  # the package gives this name to the function
 SIZES = st.floats(100, 30_000)
 
 
@@ -71,6 +79,73 @@ def test_results_come_in_order_and_errors_come_back(workers):
         assert list(spread(_square, range(2))) == [0, 1]
     with pytest.raises(ValueError, match="task 0"), pool(workers) as spread:
         list(spread(_fail, range(3)))
+
+
+def _die(task):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_within_the_answer(task):
+    number, go = task
+    if number == 1:
+        while not go.exists():
+            time.sleep(0.01)
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        return bytes(10_000_000)  # more than a pipe holds
+    return number
+
+
+@pytest.mark.parametrize("function", [_die, _die_within_the_answer])
+def test_the_death_of_a_worker_is_told_and_ends_the_others(function, tmp_path):
+    go = tmp_path / "go"
+    with pytest.raises(NumericalError, match=r"worker process died \(SIGKILL\)"), pool(2) as spread:
+        for _ in spread(function, [(0, go), (1, go)]):
+            go.touch()
+            while len(multiprocessing.active_children()) == 2:  # while nobody listens to the other
+                time.sleep(0.01)
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_while_workers_are_started_comes_after(monkeypatch):
+    hire, hired = module._Crew.hire, []
+
+    def interrupted_hire(crew):
+        signal.raise_signal(signal.SIGINT)
+        hire(crew)
+        hired.extend(multiprocessing.active_children())
+
+    monkeypatch.setattr(module._Crew, "hire", interrupted_hire)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), pool(2):
+        pytest.fail("the block was entered")
+    assert hired and multiprocessing.active_children() == []
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_workers_do_not_hear_ctrl_c():
+    with pool(2) as spread:
+        for _ in range(2):  # while they start, then while they wait
+            for worker in multiprocessing.active_children():
+                os.kill(worker.pid, signal.SIGINT)
+            assert list(spread(_square, range(4))) == [0, 1, 4, 9]
+
+
+class _Unpicklable(Exception):
+    def __init__(self, first, second):
+        super().__init__(first + second)
+
+
+def _fail_strangely(x):
+    raise _Unpicklable("no ", "way")
+
+
+def test_an_exception_that_cannot_travel_is_told_and_maps_may_be_left_unfinished():
+    with pool(2) as spread:
+        assert next(spread(_square, range(1, 9))) == 1
+        with pytest.raises(RuntimeError, match="_Unpicklable: no way"):
+            list(spread(_fail_strangely, range(1)))
+        assert list(spread(_square, range(5))) == [0, 1, 4, 9, 16]
 
 
 def test_cores_laid_in_their_places_are_the_window():
