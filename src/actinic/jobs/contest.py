@@ -35,7 +35,7 @@ DIALECTS = ("O", "N", "D")
 SETTINGS = {
     "fine": (),
     "fast": (
-        *("recipe.band=1.26", "recipe.limit=6", "recipe.print_pixel_nm=8", "recipe.refresh=10"),
+        *("recipe.band=1.29", "recipe.limit=6", "recipe.print_pixel_nm=8", "recipe.refresh=10"),
         *(
             f"recipe.stages.{stage}.{key}={value}"
             for key, values in {
