@@ -83,17 +83,19 @@ def bench(
     setting: str = "fast",
     out: Path,
     clips: Sequence[str] = (),
+    settings: Sequence[str] = (),
     force: bool = False,
     progress: Progress = quiet,
 ) -> dict:
     """Make a mask for every clip, or for those named, write it as PNG and OASIS, and score the written PNG.
 
+    `settings` change the recipe, such as "recipe.limit=0".
     `cpu_s` is the CPU time from the target to the mask's bitmap, compilation apart.
     """
     _check(benchmark, dialect)
     if setting not in SETTINGS:
         raise ConfigError(f"there is no setting {setting!r}; there is {', '.join(SETTINGS)}")
-    setup = load_setup("iccad13", SETTINGS[setting])
+    setup = load_setup("iccad13", (*SETTINGS[setting], *settings))
     judge = Judge(dialect, benchmark)
     known = {str(clip): clip for clip in judge.clips}
     numbers = [known[name] for name in clips if name in known] if clips else sorted(judge.clips)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from .console import Outcome, progress
-from .options import Benchmark, Dialect, Force
+from .options import Benchmark, Dialect, Force, Settings
 from .score import scoreboard
 
 
@@ -16,11 +16,12 @@ def bench(
     dialect: Dialect = "O",
     setting: Annotated[Literal["fast", "fine"], typer.Option(help="How long to work on a clip.")] = "fast",
     clip: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this clip; repeatable.")] = None,
+    settings: Settings = None,
     force: Force = False,
 ) -> Outcome:
     """Correct the clips of a benchmark and score the masks."""
     from ... import jobs
 
-    wanted = {"dialect": dialect, "setting": setting, "clips": tuple(clip or ()), "force": force}
+    wanted = {"dialect": dialect, "setting": setting, "clips": tuple(clip or ()), "settings": tuple(settings or ())}
     with progress() as report:
-        return scoreboard(jobs.bench(benchmark, **wanted, out=out, progress=report))
+        return scoreboard(jobs.bench(benchmark, **wanted, out=out, force=force, progress=report))
