@@ -9,9 +9,9 @@ import pytest
 
 from actinic import design, jobs, layout
 from actinic.config import double
-from actinic.design.bench import Bench, bench, clear_field, edge_spectrum
-from actinic.design.families import Pixelated, SourceRules
 from actinic.design.objective import Demands, latitude, tail_weights
+from actinic.design.smo.families import Pixelated, SourceRules
+from actinic.design.smo.pixel_images import Bench, bench, clear_field, edge_spectrum
 from actinic.errors import ConfigError
 from actinic.forward import Corner, prepare
 from actinic.interfaces.cli import app

@@ -1,10 +1,8 @@
 """Masks from layouts: inverse lithography, and the verification that trusts none of it."""
 
-from .clips import Clip as Clip
 from .correct import Corrected as Corrected
 from .correct import correct as correct
 from .correct import tiling_of as tiling_of
-from .families import SourceRules as SourceRules
 from .hotspots import Covered as Covered
 from .hotspots import Limits as Limits
 from .hotspots import Spot as Spot
@@ -30,8 +28,10 @@ from .retarget import read_etch_table as read_etch_table
 from .retarget import retarget as retarget
 from .setup import Setup as Setup
 from .setup import Spec as Spec
+from .smo import Clip as Clip
 from .smo import Effort as Effort
 from .smo import Found as Found
+from .smo import SourceRules as SourceRules
 from .smo import source_mask as source_mask
 from .together import Together as Together
 from .together import together as together

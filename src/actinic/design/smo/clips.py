@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..forward import Process
-from ..layout import Layout, coverage, repeated
-from ..metrology import Cuts
-from ..metrology.cuts import seen
-from ..types import Grid
-from .images import scanner_of
+from ...forward import Process
+from ...layout import Layout, coverage, repeated
+from ...metrology import Cuts
+from ...metrology.cuts import seen
+from ...types import Grid
+from ..images import scanner_of
 
 # In lambda / NA: between guard points, and how far from the target's edges they stand.
 _GUARD_STEP, _GUARD_AWAY = 0.125, 0.3

@@ -9,16 +9,16 @@ from functools import cached_property
 
 import numpy as np
 
-from ..errors import ConfigError
-from ..forward import Process
-from ..layout import Layout, clipped, displaced
-from ..mask import AlternatingPSM, made, transmitted
-from ..optics import Scanner, band, coherent_systems
-from ..optics.polarisation import states
-from ..types import double
+from ...errors import ConfigError
+from ...forward import Process
+from ...layout import Layout, clipped, displaced
+from ...mask import AlternatingPSM, made, transmitted
+from ...optics import Scanner, band, coherent_systems
+from ...optics.polarisation import states
+from ...types import double
+from ..images import scanner_of
+from ..limits import MaskLimits
 from .clips import Clip, Sites, sites
-from .images import scanner_of
-from .limits import MaskLimits
 from .moves import Moves, moves
 
 # Complex numbers of fields in memory at a time.

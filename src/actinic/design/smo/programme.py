@@ -11,8 +11,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linprog
 
-from ..errors import NumericalError
-from .objective import Demands
+from ...errors import NumericalError
+from ..objective import Demands
 
 # Rows to begin with of every corner and sign, and to add at most while there are violated ones.
 _FIRST, _MORE, _ROUNDS, _VIOLATED = 8, 60, 40, 1e-7

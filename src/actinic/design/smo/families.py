@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from ..errors import ConfigError, NumericalError
-from ..optics import Annular, Conventional, Dipole, Quasar
-from ..optics.pixels import SYMMETRIES, Pupil, Symmetry, pixels_of_pupil, pole_offsets, poles, pupil
-from .objective import Demands, latitude
+from ...errors import ConfigError, NumericalError
+from ...optics import Annular, Conventional, Dipole, Quasar
+from ...optics.pixels import SYMMETRIES, Pupil, Symmetry, pixels_of_pupil, pole_offsets, poles, pupil
+from ..objective import Demands, latitude
 from .programme import Columns, Step, best_step
 
 Kind = Literal["pixelated", "conventional", "annular", "dipole", "quasar", "given"]

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import ConfigError
-from ..forward import Process, anchored, distinct_focus
-from ..layout import Layout
-from ..optics import Conventional, sample
-from ..optics.pixels import Pupil
-from ..types import double
-from .bench import Bench, bench, clear_field
+from ...errors import ConfigError
+from ...forward import Process, anchored, distinct_focus
+from ...layout import Layout
+from ...optics import Conventional, sample
+from ...optics.pixels import Pupil
+from ...types import double
+from ..images import scanner_of
+from ..limits import MaskLimits
+from ..objective import Demands, latitude, probabilities
 from .clips import Clip
 from .families import Family, Given, Light, Parametric, Pixelated, SourceRules
-from .images import scanner_of
-from .limits import MaskLimits
-from .objective import Demands, latitude, probabilities
+from .pixel_images import Bench, bench, clear_field
 
 # Of the moves' reach: how far a round may go at first, and when it is over.
 _FIRST, _WIDER, _NARROWER, _LAST = 0.5, 1.5, 0.35, 0.01

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..layout import Fragments, Layout, fragments, repeated
+from ...layout import Fragments, Layout, fragments, repeated
+from ..limits import MaskLimits
 from .clips import Clip
-from .limits import MaskLimits
 
 
 @dataclass(frozen=True)
