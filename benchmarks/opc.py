@@ -10,11 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from klayout_rules import broken
-
 from actinic import design, jobs
-from actinic.jobs.correct import read_mask
-from actinic.layout import parse_layer
 
 KEPT = ("mean_abs_epe_nm", "epe_3sigma_nm", "max_epe_nm", "gauges", "open_gauges", "line_ends", "line_end_mean_abs_nm")
 DEFECTS = ("side_lobes", "printed_assists", "missing", "bridges", "opens")
@@ -61,16 +57,13 @@ def main() -> None:
         work = jobs.Work(
             folder / file, layer, optics, window=window, settings=settings, mask_type=mask_type, method="opc"
         )
-        limits, window_nm = work.setup().opc.limits, work.window_nm()
         with tempfile.TemporaryDirectory() as out:
             result = jobs.correct(work, Path(out) / "run", workers=1)
-            mask = read_mask(Path(result["mask"]), parse_layer(layer))
-        klayout = broken(mask, limits.width_nm, limits.space_nm, limits.jog_nm, window_nm)
         report(
             f"opc {name}",
             tuned_on=TUNED_ON in name,
             **{key: result[key] for key in KEPT + ALSO},
-            klayout_violations=klayout,
+            klayout_violations=result["rule_violations_klayout"],
             uncorrected={key: result["uncorrected"][key] for key in ("mean_abs_epe_nm", "pv_band_nm")},
             defects={key: result[key] for key in DEFECTS},
             correct_cpu_s=again(work),

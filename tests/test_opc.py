@@ -25,7 +25,6 @@ from actinic.layout import Layout, rings
 from actinic.metrology import rule_violations
 from actinic.optics import band
 from actinic.types import Grid
-from klayout_rules import broken
 
 WINDOW = (0.0, 0.0, 1600.0, 1200.0)
 TILE = Grid((160, 160), 20.0, (-800.0, -1000.0))
@@ -254,7 +253,7 @@ def test_rules_hold_whatever_pulls(seed, strength):
             move = step.constrained(normal, pull, pairs, -reach, reach)
             edges = edges.at(edges.position_nm + step.mended(move, pairs, -reach, reach))
     mask = edges.layout(1.0, 1.0)
-    assert sum(broken(mask, 60, 60, 20).values()) == 0
+    assert not layout.rule_markers(mask, 60, 60, 0, jog_nm=20)
     grid = Grid((500, 660), 4.0, (-120.0, -200.0))
     assert rule_violations(layout.coverage(mask, grid) >= 0.5, 4.0, 60.0, 60.0, 0.0)["width"] == 0
 
@@ -341,7 +340,7 @@ def test_corrected_mask_prints_the_target_and_keeps_the_rules(setup, drawn, corr
     assert after.summary.n > 300 and after.summary.failures == after.summary.line_end_failures == 0
     assert after.summary.mean_abs_nm < 1.2 < before.summary.mean_abs_nm / 4
     assert after.summary.max_abs_nm < 12
-    assert sum(broken(corrected.mask, 60, 60, 20, (-250, -250, 1850, 1450)).values()) == 0
+    assert not layout.rule_markers(corrected.mask, 60, 60, 0, jog_nm=20, window_nm=(-250, -250, 1850, 1450))
     assert all((ring % 1 == 0).all() for ring in corrected.mask.contours)
     errors = [made.rms_nm for made in corrected.steps]
     assert errors[-1] < 0.6 * errors[0] and corrected.steps[-1].edges > corrected.steps[0].edges
