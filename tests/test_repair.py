@@ -58,7 +58,7 @@ def test_what_is_too_thin_goes_and_what_is_too_near_is_set_apart():
 
 def test_slits_too_small_for_the_largest_disc_count_too():
     mask = bars((20, 140))
-    mask[10:15, 80:82] = False
+    mask[10:13, 80:82] = False
     assert mask_rules(mask, cap_nm=40.0).min_space_nm < 20
     assert mask_rules(design.repaired(mask, 1.0, LIMITS), cap_nm=40.0).min_space_nm >= 20
 
