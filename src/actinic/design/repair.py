@@ -24,16 +24,16 @@ FILLING, ROUNDS = 8, 200
 _EIGHT = np.ones((3, 3), bool)
 
 
-def repaired(open_: np.ndarray, pitch_nm: float, limits: MaskLimits) -> np.ndarray:
+def repaired(open_: np.ndarray, pitch_nm: float, limits: MaskLimits, rounds: int | None = None) -> np.ndarray:
     """The openings bool [y, x] with smallest width, space, area and hole as the limits say; opaque beyond the raster.
 
     Widths and spaces are those of openings by discs, so convex and concave curves keep a radius of half of them.
-    Raises NumericalError where no such mask is found.
+    With `rounds` it ends after so many, finished or not; else NumericalError where no such mask is found.
     """
     width, space = limits.width_nm / pitch_nm, limits.space_nm / pitch_nm
     area, pad = limits.area_nm2 / pitch_nm**2, int(2 * max(width, space))
     mask = np.pad(open_, pad)
-    for number in range(ROUNDS):
+    for number in range(rounds or ROUNDS):
         filling = number < FILLING
         forgiven = min(FORGIVEN * (1 + number / 8), MOST_FORGIVEN)
         small = _specks(mask, area)
@@ -59,6 +59,8 @@ def repaired(open_: np.ndarray, pitch_nm: float, limits: MaskLimits) -> np.ndarr
             mask &= ~(_dilated(holes, max(1.0, STEP * space)) | corners)
         if not (small.any() or thin or near or slits or holes.any() or corners.any()):
             return mask[pad:-pad, pad:-pad]
+    if rounds is not None:
+        return mask[pad:-pad, pad:-pad]
     raise NumericalError(f"no mask that keeps its rules was found in {ROUNDS} rounds of repair")
 
 
@@ -86,13 +88,17 @@ def _removed(part: np.ndarray, d: float, forgiven: float) -> list[tuple[tuple[sl
 
     Pieces connect by 8; those up to a share `forgiven` of d^2 and a pixel do not count.
     """
-    radius = 0.5 * d + MARGIN_PX
-    labels, count = ndimage.label(part & ~_dilated(_eroded(part, radius), radius), _EIGHT)  # type: ignore[misc]
-    if not count:
+    radius, limit = 0.5 * d + MARGIN_PX, forgiven * d**2 + 1
+    taken = part & ~_dilated(_eroded(part, radius), radius)
+    if np.count_nonzero(taken) <= limit:
         return []
-    size = np.bincount(labels.ravel())
-    boxes = ndimage.find_objects(labels)
-    return [(box, labels[box] == k) for k, box in enumerate(boxes, 1) if size[k] > forgiven * d**2 + 1]
+    labels, _ = ndimage.label(taken, _EIGHT)  # type: ignore[misc]
+    large = np.bincount(labels.ravel()) > limit
+    large[0] = False
+    if not large.any():
+        return []
+    labels = np.where(large, np.cumsum(large), 0)[labels]
+    return [(box, labels[box] == k) for k, box in enumerate(ndimage.find_objects(labels), 1)]
 
 
 def _dilated(mask: np.ndarray, radius: float) -> np.ndarray:

@@ -14,6 +14,8 @@ from .repair import repaired
 BORDER_PX = 8
 # Repairs work on a raster of so many pixels in the smallest rule.
 PIXELS_IN_RULE = 10
+# The first rounds of a repair change nearly all that it changes.
+HELD_ROUNDS = 3
 
 
 def sampled(field: np.ndarray, grid: Grid, oversample: int) -> tuple[np.ndarray, Grid]:
@@ -47,7 +49,7 @@ def held(field: np.ndarray, grid: Grid, limits: MaskLimits) -> Held:
     x, y = (round((a - b) / on.pitch_nm) for a, b in zip(on.origin_nm, grid.origin_nm, strict=True))
     place = np.s_[y : y + mask.shape[0], x : x + mask.shape[1]]
     before, after = np.zeros(whole, bool), np.zeros(whole, bool)
-    before[place], after[place] = mask, repaired(mask, on.pitch_nm, limits)
+    before[place], after[place] = mask, repaired(mask, on.pitch_nm, limits, HELD_ROUNDS)
     # A pixel is held when a quarter of it was changed.
     share = np.minimum(4 * block_mean(before != after, grid), 1)
     return Held(share.astype(np.float32), block_mean(after, grid).astype(np.float32))

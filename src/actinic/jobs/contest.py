@@ -36,6 +36,7 @@ SETTINGS = {
     "fine": (),
     "fast": (
         *("recipe.band=1.29", "recipe.limit=6", "recipe.print_pixel_nm=8", "recipe.refresh=10"),
+        "recipe.stages.3.ruled=false",
         *(
             f"recipe.stages.{stage}.{key}={value}"
             for key, values in {
