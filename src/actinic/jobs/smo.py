@@ -14,7 +14,7 @@ from ..design import Clip, Effort, Setup, SourceRules, Together
 from ..errors import ConfigError, InputError
 from ..forward import anchored
 from ..layout import Layout, clipped, coverage, merged, read_layout, repeated, write_layout
-from ..metrology import find_cuts, read_cuts, rule_violations
+from ..metrology import read_cuts, rule_violations
 from ..metrology.window import SHAPES
 from ..optics import Freeform, pixels
 from ..timing import Clock
@@ -22,7 +22,7 @@ from ..types import Grid, double
 from . import smo_report
 from .correct import read_mask
 from .folder import provenance, refuse_existing, run_folder
-from .window import Sweep, focus_series, required
+from .window import Sweep, focus_series, found_cuts, required, widest_nm
 from .work import Progress, Work, load_setup, quiet
 
 SOURCE_FILE = "source.csv"
@@ -64,8 +64,7 @@ def smo(
     design.scanner_of(setup.process)
     given = setup
     focus = focus_series(goal.sweep, setup)
-    if not 0 < goal.sweep.tolerance_percent < 100:
-        raise ConfigError(f"a tolerance of {goal.sweep.tolerance_percent:g} % must lie between 0 and 100 %")
+    goal.sweep.tolerance()  # what is wrong is told before any work
     clips = _clips(work, setup, goal, mask, gauges)
     found = design.source_mask(clips, setup.process, setup.limits, goal.rules, goal.effort, progress)
     need = required(setup, goal.sweep)
@@ -178,7 +177,6 @@ def _clips(work: Work, setup: Setup, goal: Goal, mask: Path | None, gauges: Path
                     f"windows {works[k].window} and another overlap: each clip is a periodic tile of its own"
                 )
     start = None if mask is None else read_mask(mask, work.layer_number())
-    reach = min(2 / design.scanner_of(setup.process).na_over_lambda, 0.5 * setup.tiles.halo_nm)
     clips = []
     for each, area in zip(works, areas, strict=True):
         target = clipped(each.read(), area)
@@ -186,13 +184,11 @@ def _clips(work: Work, setup: Setup, goal: Goal, mask: Path | None, gauges: Path
             raise ConfigError(
                 f"{work.layout}: layer {work.layer} is empty in the window {each.window}: nothing to print"
             )
-        around = repeated(target, area, reach + setup.tiles.halo_nm)
-        share = 0.01 * goal.sweep.tolerance_percent
+        around = repeated(target, area, widest_nm(setup) + setup.tiles.halo_nm)
         if gauges is None:
-            corner = design.corner_distance_nm(setup.process)
-            cuts = find_cuts(around, area, share, corner_nm=corner, reach_nm=reach, most=goal.sweep.most)
+            cuts = found_cuts(goal.sweep, setup, around, area)
         else:
-            cuts = read_cuts(gauges, around, share, area)
+            cuts = read_cuts(gauges, around, goal.sweep.tolerance(), area)
         if not len(cuts):
             told = "in the gauge file" if gauges else "found: give a file of cut-lines with --gauges"
             raise InputError(f"{work.layout}: the window {each.window} has no cut-line {told}")

@@ -44,6 +44,12 @@ class Sweep:
     dof_nm: float | None = None
     most: int = 100
 
+    def tolerance(self) -> float:
+        """As a fraction; ConfigError where it is none."""
+        if not 0 < self.tolerance_percent < 100:
+            raise ConfigError(f"a tolerance of {self.tolerance_percent:g} % must lie between 0 and 100 %")
+        return 0.01 * self.tolerance_percent
+
 
 def window(
     work: Work,
@@ -66,13 +72,12 @@ def window(
     refuse_existing(Path(out), force)
     setup, number = work.setup(), work.layer_number()
     focus, _ = focus_series(sweep, setup), _doses(sweep, 1.0)  # what is wrong is told before any work
-    if not 0 < sweep.tolerance_percent < 100:
-        raise ConfigError(f"a tolerance of {sweep.tolerance_percent:g} % must lie between 0 and 100 %")
+    tolerance = sweep.tolerance()
     if sweep.dof_nm is not None and not 0 <= sweep.dof_nm <= 10000:
         raise ConfigError(f"a depth of focus of {sweep.dof_nm:g} nm must lie between 0 and 10000 nm")
     area = work.window_nm()
     layout = work.read(setup.tiles.halo_nm + 100)
-    cuts = _cuts(sweep, setup, layout, area, gauges)
+    cuts = found_cuts(sweep, setup, layout, area) if gauges is None else read_cuts(gauges, layout, tolerance)
     masks = [layout]
     if mask is not None:
         masks.append(read_mask(mask, number))
@@ -142,17 +147,15 @@ def _doses(sweep: Sweep, best: float) -> np.ndarray:
     return dose
 
 
-def _cuts(sweep: Sweep, setup: Setup, layout: Layout, area, gauges: Path | None) -> Cuts:
-    if gauges is not None:
-        return read_cuts(gauges, layout, 0.01 * sweep.tolerance_percent)
-    return find_cuts(
-        layout,
-        area,
-        0.01 * sweep.tolerance_percent,
-        corner_nm=design.corner_distance_nm(setup.process),
-        reach_nm=min(2 / design.scanner_of(setup.process).na_over_lambda, 0.5 * setup.tiles.halo_nm),
-        most=sweep.most,
-    )
+def found_cuts(sweep: Sweep, setup: Setup, layout: Layout, area) -> Cuts:
+    """Cut-lines of the lines and spaces in an area of a layout."""
+    corner, reach = design.corner_distance_nm(setup.process), widest_nm(setup)
+    return find_cuts(layout, area, sweep.tolerance(), corner_nm=corner, reach_nm=reach, most=sweep.most)
+
+
+def widest_nm(setup: Setup) -> float:
+    """How far cut-lines are looked for across a line or space."""
+    return min(2 / design.scanner_of(setup.process).na_over_lambda, 0.5 * setup.tiles.halo_nm)
 
 
 def _nominal(setup: Setup) -> tuple[float, float]:

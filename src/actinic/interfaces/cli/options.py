@@ -44,6 +44,20 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the process; repeatable. Keys: actinic schema."),
 ]
+CutLines = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV",
+        help="Cut-lines: name,x0,y0,x1,y1 (um),cd (nm),tolerance (%).  [default: found in the layout]",
+    ),
+]
+FocusSeries = Annotated[
+    str | None, typer.Option(metavar="A:B:STEP", help="Focus series, nm.  [default: 13 to +-0.6 lambda/NA^2]")
+]
+Tolerance = Annotated[float, typer.Option(metavar="PERCENT", help="How far a width may be off.")]
+Dof = Annotated[
+    float | None, typer.Option(metavar="NM", help="Give the latitude at this DOF.  [default: of the corners]")
+]
 Workers = Annotated[int, typer.Option(min=0, metavar="N", help="Processes; 0 means one for each core.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
 Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="iccad13, lithobench-metal or lithobench-contact.")]

@@ -8,7 +8,7 @@ import typer
 
 from ...errors import DONE, OUT_OF_SPEC, ConfigError
 from .console import Outcome, columns, number, progress
-from .options import Cell, Drawn, Force, Layer, MaskType, Optics, Settings
+from .options import Cell, CutLines, Dof, Drawn, FocusSeries, Force, Layer, MaskType, Optics, Settings, Tolerance
 from .summary import effort, files
 
 
@@ -26,13 +26,7 @@ def smo(
     settings: Settings = None,
     mask_type: MaskType = None,
     mask: Annotated[Path | None, typer.Option(metavar="FILE", help="The mask to begin with.  [default: drawn]")] = None,
-    gauges: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV",
-            help="Cut-lines: name,x0,y0,x1,y1 (um),cd (nm),tolerance (%).  [default: found in the layout]",
-        ),
-    ] = None,
+    gauges: CutLines = None,
     source: Annotated[
         Literal["pixelated", "conventional", "annular", "dipole", "quasar", "given"],
         typer.Option(help="What the source may be; given: only the mask changes."),
@@ -52,13 +46,9 @@ def smo(
     ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")] = 0,
     max_dose: Annotated[float, typer.Option(metavar="RATIO", help="Largest dose over the setup's.")] = 1.5,
-    focus: Annotated[
-        str | None, typer.Option(metavar="A:B:STEP", help="Focus series, nm.  [default: 13 to +-0.6 lambda/NA^2]")
-    ] = None,
-    tolerance: Annotated[float, typer.Option(metavar="PERCENT", help="How far a width may be off.")] = 10.0,
-    dof: Annotated[
-        float | None, typer.Option(metavar="NM", help="Give the latitude at this DOF.  [default: of the corners]")
-    ] = None,
+    focus: FocusSeries = None,
+    tolerance: Tolerance = 10.0,
+    dof: Dof = None,
     most: Annotated[int, typer.Option(min=1, metavar="N", help="Most gauges to take from each clip.")] = 100,
     force: Force = False,
 ) -> Outcome:

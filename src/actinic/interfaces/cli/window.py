@@ -8,7 +8,21 @@ import typer
 
 from ...errors import DONE, OUT_OF_SPEC
 from .console import Outcome, columns, number, progress
-from .options import Cell, Drawn, Force, Layer, MaskType, Optics, ResistKind, Settings, Window
+from .options import (
+    Cell,
+    CutLines,
+    Dof,
+    Drawn,
+    FocusSeries,
+    Force,
+    Layer,
+    MaskType,
+    Optics,
+    ResistKind,
+    Settings,
+    Tolerance,
+    Window,
+)
 from .summary import effort, files
 
 
@@ -26,23 +40,13 @@ def window(
     mask: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A mask to judge, beside the layout as drawn.")
     ] = None,
-    gauges: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV",
-            help="Cut-lines: name,x0,y0,x1,y1 (um),cd (nm),tolerance (%).  [default: found in the layout]",
-        ),
-    ] = None,
-    focus: Annotated[
-        str | None, typer.Option(metavar="A:B:STEP", help="Focus series, nm.  [default: 13 to +-0.6 lambda/NA^2]")
-    ] = None,
+    gauges: CutLines = None,
+    focus: FocusSeries = None,
     dose: Annotated[
         str | None, typer.Option(metavar="A:B:STEP", help="Doses of the Bossung curves.  [default: best +-10 %]")
     ] = None,
-    tolerance: Annotated[float, typer.Option(metavar="PERCENT", help="How far a width may be off.")] = 10.0,
-    dof: Annotated[
-        float | None, typer.Option(metavar="NM", help="Give the latitude at this DOF.  [default: of the corners]")
-    ] = None,
+    tolerance: Tolerance = 10.0,
+    dof: Dof = None,
     most: Annotated[int, typer.Option(min=1, metavar="N", help="Most gauges to take from the layout.")] = 100,
     force: Force = False,
 ) -> Outcome:
