@@ -44,6 +44,10 @@ class Sweep:
     dof_nm: float | None = None
     most: int = 100
 
+    def __post_init__(self):
+        if self.dof_nm is not None and not 0 <= self.dof_nm <= 10000:
+            raise ConfigError(f"a depth of focus of {self.dof_nm:g} nm must lie between 0 and 10000 nm")
+
     def tolerance(self) -> float:
         """As a fraction; ConfigError where it is none."""
         if not 0 < self.tolerance_percent < 100:
@@ -73,8 +77,6 @@ def window(
     setup, number = work.setup(), work.layer_number()
     focus, _ = focus_series(sweep, setup), _doses(sweep, 1.0)  # what is wrong is told before any work
     tolerance = sweep.tolerance()
-    if sweep.dof_nm is not None and not 0 <= sweep.dof_nm <= 10000:
-        raise ConfigError(f"a depth of focus of {sweep.dof_nm:g} nm must lie between 0 and 10000 nm")
     area = work.window_nm()
     layout = work.read(setup.tiles.halo_nm + 100)
     cuts = found_cuts(sweep, setup, layout, area) if gauges is None else read_cuts(gauges, layout, tolerance)
