@@ -86,9 +86,10 @@ def measured(name: str) -> None:
 def by_systems(process, covered: np.ndarray, grid: Grid):
     """How many coherent systems there are, and their image, float32."""
     imaging, given = prepare(anchored(process), grid), jnp.asarray(covered)
-    print_through = jax.jit(lambda c: imaging.pixels(imaging.latent(c)))
+    # The model is an argument, as where it is optimised: as a constant much of it would be computed by the compiler.
+    print_through = jax.jit(lambda model, c: model.pixels(model.latent(c)))
     count = int(np.sum([len(s) for s in (*imaging.systems, *imaging.tail)]))
-    return count, lambda: jax.block_until_ready(print_through(given))
+    return count, lambda: jax.block_until_ready(print_through(imaging, given))
 
 
 def by_points(process, covered: np.ndarray, grid: Grid, how: str):

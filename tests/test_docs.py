@@ -219,3 +219,19 @@ def test_every_preset_is_on_the_setup_page():
 def test_data_sets_are_on_the_data_page():
     text = (ROOT / "docs" / "data.md").read_text()
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE) == [entry["name"] for entry in data_sets()]
+
+
+def test_every_truth_has_its_tests():
+    """The numbered rows are all there, and every test they name exists."""
+    page = (ROOT / "docs" / "truths.md").read_text()
+    defined = {
+        name
+        for file in (ROOT / "tests").glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    rows = re.findall(r"^\| (\d+) \|.*$", page, re.M)
+    assert sorted({int(row) for row in rows}) == [*range(1, 31), 41, 43]
+    for line in page.splitlines():
+        named = re.findall(r"`(test_\w+)`", line)
+        assert set(named) <= defined, set(named) - defined
+        assert named or not re.match(r"\| \d+ \|", line), line
