@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from actinic.scale import Engine, Kind, Store, content_key, durable, pool
+from actinic.scale import Engine, Kind, Store, content_key, durable, spreading
 
 
 def key(task: dict) -> str:
@@ -52,20 +52,27 @@ def contents(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def run(folder: Path, tasks, workers: int | Engine = 1, **given) -> dict:
-    """Results of all tasks by their index; by so many new processes, or an engine that is there."""
+def run(folder: Path, tasks, by: int | str | Engine = 1, **given) -> dict:
+    """Results of all tasks by their index; by so many new processes, a cluster at an address, or what is there."""
     store = Store(folder / "store")
     store.sweep()
-    with pool(workers) if isinstance(workers, int) else contextlib.nullcontext(workers) as spread:
+    engine = contextlib.nullcontext(by) if isinstance(by, Engine) else None
+    engine = engine or (spreading(by) if isinstance(by, int) else spreading(cluster=by))
+    with engine as spread:
         return dict(durable(spread, store, kind(folder), tasks, **given))
 
 
-def main(folder: str, count: str, takes_s: str, workers: str) -> None:
+def main(folder: str, count: str, takes_s: str, by: str) -> None:
     """A client of its own, which says how far it is."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tasks = ({"n": n, "takes_s": float(takes_s)} for n in range(int(count)))
     with contextlib.suppress(KeyboardInterrupt):
-        run(Path(folder), tasks, int(workers), on_done=lambda index, how: print(index, how, flush=True))
+        run(
+            Path(folder),
+            tasks,
+            int(by) if by.isdecimal() else by,
+            on_done=lambda index, how: print(index, how, flush=True),
+        )
         return
     sys.exit(130)
 

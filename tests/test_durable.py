@@ -116,7 +116,7 @@ def test_a_result_that_cannot_be_stored_is_a_failure(tmp_path):
 def test_a_task_that_kills_its_workers_is_given_up_and_the_rest_done(tmp_path, calm):
     work = tasks()
     work[3]["kills"] = True
-    found = run(tmp_path, work, workers=2)
+    found = run(tmp_path, work, 2)
     failure = found[3]
     assert failure.error.startswith("a worker process died (SIGKILL) 3 times over") and failure.where.startswith(
         "tile 3,"
@@ -136,17 +136,17 @@ def test_five_killed_workers_cost_a_task_each_at_most(tmp_path, calm):
             os.kill(random_.choice(multiprocessing.active_children()).pid, signal.SIGKILL)
             left[0] -= 1
 
-    found = run(tmp_path, tasks(takes_s=0.02), workers=2, on_done=kill)
+    found = run(tmp_path, tasks(takes_s=0.02), 2, on_done=kill)
     assert left == [0] and not any(isinstance(value, Failure) for value in found.values())
     assert contents(tmp_path) == calm
     twice = len(tried(tmp_path / "log")) - COUNT
     assert twice <= 5
 
 
-def begun(folder: Path, results: int, takes_s: float = 0.05) -> subprocess.Popen:
-    """A client with two workers that has handed out so many results."""
+def begun(folder: Path, results: int, takes_s: float = 0.05, by: str = "2") -> subprocess.Popen:
+    """A client with two workers or a cluster that has handed out so many results."""
     process = subprocess.Popen(
-        [sys.executable, durable_tasks.__file__, folder, str(COUNT), str(takes_s), "2"],
+        [sys.executable, durable_tasks.__file__, folder, str(COUNT), str(takes_s), by],
         stdout=subprocess.PIPE,
         start_new_session=True,
         text=True,

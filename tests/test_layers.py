@@ -38,6 +38,8 @@ KNOWS_ONLY = {
 
 # Every heavy package has one door.
 DOORS = {
+    "dask": "scale",
+    "distributed": "scale",
     "klayout": "layout",  # GPL-3.0-or-later, and replaceable
     "optax": "inverse",
     "matplotlib": "interfaces",

@@ -7,6 +7,7 @@ from .durable import durable as durable
 from .engine import Engine as Engine
 from .engine import Here as Here
 from .pool import pool as pool
+from .spreading import spreading as spreading
 from .store import Store as Store
 from .tiles import Tile as Tile
 from .tiles import Tiling as Tiling

@@ -4,6 +4,8 @@ Three of them: `Here`, in the calling process; local processes (`pool`); Dask's 
 engines, a map in order and `durable`, does not know which it has.
 """
 
+import pickle
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 DEATHS = 3  # a task whose worker died so many times is to blame itself
+ADVICE = "if memory ran out, take a smaller window, smaller tiles or fewer workers"
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,33 @@ class Outcome:
 
 
 Then = Callable[[Outcome], None]
+
+
+class Sent:
+    """A function that has travelled as bytes, once for all its tasks; its trouble with them is that of the tasks."""
+
+    def __init__(self, content: bytes):
+        self._content, self._function = content, None
+
+    def __call__(self, task):
+        if self._function is None:
+            self._function = pickle.loads(self._content)
+            self._content = b""
+        return self._function(task)
+
+
+def answered(function: Callable[[Task], Any], task: bytes) -> bytes:
+    """What a worker sends back: the pickled outcome of a pickled task, whatever it does or raises."""
+    try:
+        return pickle.dumps(Outcome(function(pickle.loads(task))))
+    except Exception as error:
+        error.add_note("In a worker process:\n" + "".join(traceback.format_exception(error)))
+        try:
+            answer = pickle.dumps(Outcome(error=error))
+            pickle.loads(answer)
+        except Exception:
+            answer = pickle.dumps(Outcome(error=RuntimeError(f"{type(error).__name__}: {error}")))
+        return answer
 
 
 class Engine(ABC):

@@ -11,7 +11,6 @@ import os
 import pickle
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -20,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ..errors import NumericalError, WorkerLost
-from .engine import DEATHS, Engine, Here, Outcome, Task, Then
+from .engine import ADVICE, DEATHS, Engine, Here, Outcome, Sent, Task, Then, answered
 
 # One thread a process.
 SINGLE = {
@@ -29,7 +28,6 @@ SINGLE = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-ADVICE = "if memory ran out, take a smaller window, smaller tiles or fewer workers"
 
 
 @contextlib.contextmanager
@@ -57,10 +55,10 @@ def pool(workers: int = 1) -> Iterator[Engine]:
 
 @dataclass
 class _Order:
-    """A task that somebody works on."""
+    """A pickled task that somebody works on."""
 
     function: Callable
-    task: Any
+    task: bytes
     then: Then
     deaths: int = 0
 
@@ -86,7 +84,7 @@ class _Crew(Engine):
 
     def start(self) -> None:
         # All before Ctrl-C is heard, so that it finds either none or a crew that can be killed.
-        with _environment(SINGLE), _deaf():
+        with environment(SINGLE), deaf():
             for _ in range(self._size):
                 self.hire()
 
@@ -109,7 +107,7 @@ class _Crew(Engine):
 
     def submit(self, function: Callable[[Task], Any], task: Task, then: Then) -> None:
         link = next(link for link, worker in self._crew.items() if worker.order is None)
-        self._give(link, _Order(function, task, then))
+        self._give(link, _Order(function, pickle.dumps(task), then))
 
     def _give(self, link: Connection, order: _Order) -> None:
         """A task to a worker that has none, or to those that take its place should they die."""
@@ -140,8 +138,7 @@ class _Crew(Engine):
                 worker.begun = True
             elif worker.order is not None:
                 then, worker.order, self._in_a_row = worker.order.then, None, 0
-                good, value = pickle.loads(message)
-                then(Outcome(value) if good else Outcome(error=value))
+                then(pickle.loads(message))
 
     def _lost(self, link: Connection, worker: _Worker) -> None:
         how, order = self._fate(link), worker.order
@@ -167,7 +164,7 @@ class _Crew(Engine):
             raise NumericalError(f"{self._in_a_row} worker processes died ({how}) one after the other; {ADVICE}")
         self._crew.pop(link).process.kill()
         link.close()
-        with _environment(SINGLE), _deaf():
+        with environment(SINGLE), deaf():
             return self.hire()
 
     def dismiss(self) -> None:
@@ -187,22 +184,16 @@ class _Crew(Engine):
 def _serve(link: Connection) -> None:
     """What a worker does until its pipe ends.
 
-    Each task is answered with nothing when it is begun, then with (True, result) or (False, exception).
+    Each task is answered with nothing when it is begun, then with its outcome.
     """
     threading.Thread(target=_follow, daemon=True).start()
     function: Any = None
     with contextlib.suppress(EOFError, OSError):
         while True:
-            message = link.recv_bytes()
+            sent, task = pickle.loads(link.recv_bytes())
             link.send_bytes(b"")
-            try:
-                sent, task = pickle.loads(message)
-                if sent is not None:
-                    function = pickle.loads(sent)
-                answer = pickle.dumps((True, function(task)))
-            except Exception as error:
-                answer = _failure(error)
-            link.send_bytes(answer)
+            function = function if sent is None else Sent(sent)
+            link.send_bytes(answered(function, task))
 
 
 def _follow() -> None:
@@ -213,18 +204,8 @@ def _follow() -> None:
         os._exit(1)
 
 
-def _failure(error: Exception) -> bytes:
-    error.add_note("In a worker process:\n" + "".join(traceback.format_exception(error)))
-    try:
-        answer = pickle.dumps((False, error))
-        pickle.loads(answer)
-    except Exception:
-        answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-    return answer
-
-
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Ctrl-C waits for the end of the block, and processes started in it never hear it: the caller decides.
 
     It reaches the whole group of processes, and one that only then learns to ignore it dies of it while it starts.
@@ -247,7 +228,7 @@ def _deaf() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment(settings: dict[str, str]) -> Iterator[None]:
+def environment(settings: dict[str, str]) -> Iterator[None]:
     """Environment variables that processes started in the block inherit: NumPy reads them when it is imported."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
