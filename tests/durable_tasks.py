@@ -71,7 +71,7 @@ def main(folder: str, count: str, takes_s: str, by: str) -> None:
             Path(folder),
             tasks,
             int(by) if by.isdecimal() else by,
-            on_done=lambda index, how: print(index, how, flush=True),
+            on_done=lambda index, how, value: print(index, how, flush=True),
         )
         return
     sys.exit(130)

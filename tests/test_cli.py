@@ -98,6 +98,16 @@ class Work:
     method: str = "ilt"
 
 
+RUNNING = {
+    "run": "run", "state": "running", "total": 4000, "done": 1000, "computed": 300, "reused": 699, "failed": 1,
+    "failures": [{"index": 7, "where": "tile 7, 1,2 um", "error": "NumericalError: no print", "attempts": 3}],
+    "error": "", "workers": 2, "rate_per_s": 2.5, "started": "2026-01-02T03:04:05+00:00",
+    "session_started": "2026-01-02T03:04:05+00:00", "last_sign_of_life": "2026-01-02T03:10:45+00:00",
+    "expected_end": "2026-01-02T03:30:45+00:00", "left_s": 1200.0, "session_s": 400.0, "sessions": 1,
+    "computed_in_all_sessions": 300, "host": "node7", "pid": 4711, "verdict": None,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class GaugeFile:
     file: Path
@@ -134,6 +144,7 @@ class Jobs(types.ModuleType):
             "expose": {"corner": "nominal", "drawn_area_um2": 1.5, "intensity_max": 1.25, "grid": [2, np.int32(3)]},
             "data_sets": SETS,
             "roughness": ROUGH,
+            "status": RUNNING,
             "doctor": {"checks": [{"name": "data", "ok": True, "value": "here", "advice": ""}]},
             "schema": {"type": "object"},
         }
@@ -169,6 +180,7 @@ VERBS = {
     "verify": ["verify", "chip.oas", "mask.oas"],
     "window": ["window", "chip.oas", "--out", "run"],
     "expose": ["expose", "chip.oas"],
+    "status": ["status", "run"],
     "roughness": ["roughness", "edges.csv", "--step", "1"],
     "calibrate": ["calibrate", "gauges.csv", "--free", "dose_scale", "--out", "run"],
     "score": ["score", "iccad13", "masks"],

@@ -33,7 +33,6 @@ def children(pid: int) -> set[int]:
     return found
 
 
-@needs_dask
 @pytest.mark.parametrize(
     ("address", "said"),
     [
@@ -56,7 +55,7 @@ def test_addresses_that_are_not_talked_to(address, said, monkeypatch):
 
 
 @needs_dask
-def test_no_scheduler_and_no_certificate_are_told(monkeypatch, tmp_path):
+def test_no_scheduler_is_told(monkeypatch):
     from actinic.scale import cluster
 
     real = cluster.Client
@@ -64,6 +63,9 @@ def test_no_scheduler_and_no_certificate_are_told(monkeypatch, tmp_path):
     with pytest.raises(MissingError, match=r"--cluster tcp://127\.0\.0\.1:1: no scheduler answers: "):
         with spreading(cluster="tcp://127.0.0.1:1"):
             pass
+
+
+def test_a_missing_certificate_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("ACTINIC_TLS_CA", str(tmp_path / "ca.pem"))
     with pytest.raises(ConfigError, match=r"ACTINIC_TLS_CA names .*ca\.pem, which is no file"):
         with spreading(cluster="tls://127.0.0.1:1"):
@@ -87,7 +89,7 @@ def test_two_processes_of_dask_leave_the_same_store_though_killed(tmp_path, calm
     with spreading(cluster="local:2") as spread:
         assert spread.workers == 2
 
-        def kill(index, how):
+        def kill(index, how, value):
             if left[0] and index % 5 == 1:
                 nannies = list(spread._client.cluster.workers.values())
                 os.kill(random_.choice(nannies).process.pid, signal.SIGKILL)
@@ -144,7 +146,7 @@ def test_the_end_of_a_tls_scheduler_ends_the_run_which_goes_on_elsewhere(tmp_pat
 
     monkeypatch.setattr("actinic.scale.cluster.LEAST_S", 0.05)  # a task a packet
 
-    def kill(index, how):
+    def kill(index, how, value):
         if index == 6:
             scheduler.kill()
 

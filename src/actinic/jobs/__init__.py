@@ -16,6 +16,7 @@ from .inspect import schema as schema
 from .roughness import roughness as roughness
 from .smo import Goal as Goal
 from .smo import smo as smo
+from .status import status as status
 from .verify import Beyond as Beyond
 from .verify import verify as verify
 from .window import Sweep as Sweep

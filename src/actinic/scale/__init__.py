@@ -6,6 +6,9 @@ from .durable import Kind as Kind
 from .durable import durable as durable
 from .engine import Engine as Engine
 from .engine import Here as Here
+from .journal import Journal as Journal
+from .journal import Progress as Progress
+from .journal import read_journal as read_journal
 from .pool import pool as pool
 from .spreading import spreading as spreading
 from .store import Store as Store

@@ -5,12 +5,10 @@ with certificates on both sides is taken. Durability is not asked of it: results
 """
 
 import contextlib
-import ipaddress
 import logging
 import os
 import pickle
 import queue
-import re
 import secrets
 import tempfile
 import time
@@ -18,50 +16,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import dask.config
 from distributed import Client, Future, KilledWorker, LocalCluster, Security, WorkerPlugin, get_worker
 
-from ..errors import ConfigError, MissingError, WorkerLost
+from ..errors import MissingError, WorkerLost
+from .address import TLS, parse_address
 from .engine import ADVICE, DEATHS, Engine, Outcome, Sent, Task, Then, answered
 from .pool import SINGLE, deaf, environment
 
 LEAST_S = 2.0  # of work in what is sent at a time: Dask takes some milliseconds for each
 MOST = 1000  # tasks at a time
 LOOK_S = 2.0  # between looks at who works
-
-
-@dataclass(frozen=True)
-class TLS:
-    """Files in PEM: the authority that signed both sides' certificates, and this side's certificate and key."""
-
-    ca: Path
-    cert: Path
-    key: Path
-
-    @classmethod
-    def from_environment(cls) -> "TLS":
-        """From ACTINIC_TLS_CA, ACTINIC_TLS_CERT and ACTINIC_TLS_KEY."""
-        files = {}
-        for part in ("ca", "cert", "key"):
-            name = f"ACTINIC_TLS_{part.upper()}"
-            file = os.environ.get(name, "")
-            if not file:
-                raise ConfigError(
-                    f"a cluster off this machine needs TLS: set {name} to a PEM file (see docs/cluster.md)"
-                )
-            if not Path(file).is_file():
-                raise ConfigError(f"{name} names {file}, which is no file")
-            files[part] = Path(file)
-        return cls(**files)
-
-    def security(self) -> Security:
-        return Security(
-            tls_ca_file=str(self.ca), tls_client_cert=str(self.cert), tls_client_key=str(self.key),
-            require_encryption=True,
-        )  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -73,11 +40,8 @@ def cluster(address: str) -> Iterator[Engine]:
     another. What all tasks share goes to each worker once. ConfigError for any other address; MissingError
     when no scheduler answers, or when it is gone.
     """
-    local = re.fullmatch(r"local:(\d+)", address)
-    if local and int(local[1]) > 0:
-        opened = _local(int(local[1]))
-    else:
-        opened = _remote(address, _security(address))
+    found = parse_address(address)
+    opened = _local(found.processes) if found.processes else _remote(address, found.tls)
     with opened as client:
         engine = _Dask(client, address)
         try:
@@ -86,30 +50,12 @@ def cluster(address: str) -> Iterator[Engine]:
             engine.drop()
 
 
-def _security(address: str) -> Security | None:
-    """What is needed to talk to an address; ConfigError for one that is not to be talked to."""
-    found = re.fullmatch(r"(tls|tcp)://(\[[0-9a-fA-F:.]+\]|[^\[\]/:@]+):(\d+)", address)
-    if not found:
-        raise ConfigError(f"--cluster {address}: takes tls://HOST:PORT, local:N, or tcp://127.0.0.1:PORT")
-    kind, host, _ = found.groups()
-    if kind == "tls":
-        return TLS.from_environment().security()
-    if not _is_loopback(host.strip("[]")):
-        raise ConfigError(
-            f"--cluster {address}: plain tcp is for this machine only, as Dask runs what it is sent: use tls://"
-        )
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 @contextlib.contextmanager
-def _remote(address: str, security: Security | None) -> Iterator[Client]:
+def _remote(address: str, tls: TLS | None) -> Iterator[Client]:
+    security = None
+    if tls is not None:
+        files = {"tls_ca_file": tls.ca, "tls_client_cert": tls.cert, "tls_client_key": tls.key}
+        security = Security(**{name: str(file) for name, file in files.items()}, require_encryption=True)
     with _quiet():
         try:
             client = Client(address, security=security, timeout="20s", set_as_default=False)

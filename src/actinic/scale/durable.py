@@ -65,7 +65,7 @@ def durable(
     tasks: Iterable[Task],
     *,
     retries: int = 2,
-    on_done: Callable[[int, How], None] = lambda index, how: None,
+    on_done: Callable[[int, How, dict | Failure], None] = lambda index, how, value: None,
 ) -> Iterator[tuple[int, dict | Failure]]:
     """(index of the task, its result read from the store, or its Failure), as they come and not in order.
 
@@ -73,7 +73,7 @@ def durable(
     result. Tasks are taken from their iterator when the engine has room. A task that raises is tried `retries` times
     more, then given up while all others go on; so is, without another try, one whose worker died time and again
     (WorkerLost). `on_done` hears of each task just before it is handed out: computed now, found in the store, a
-    repeat of another, or failed.
+    repeat of another that was in hand, or failed.
 
     InputError when the store cannot be written or read, such as on a full disk: no task is to blame for that, so it
     ends the run, which can go on later.
@@ -90,7 +90,7 @@ def durable(
         spread.submit(function, (key, wanted[key].task), lambda outcome: ended.append((key, outcome)))
 
     def handed(index: int, how: How, value: dict | Failure) -> tuple[int, dict | Failure]:
-        on_done(index, how)
+        on_done(index, how, value)
         return index, value
 
     while more or wanted:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 from ..errors import MissingError
+from .address import parse_address
 from .engine import Engine
 from .pool import pool
 
@@ -18,6 +19,7 @@ def spreading(workers: int = 1, cluster: str | None = None) -> Iterator[Engine]:
     if cluster is None:
         chosen = pool(workers)
     else:
+        parse_address(cluster)  # refuses before anything is loaded
         # Loaded when it is asked for: it is an extra, and takes half a second.
         try:
             chosen = import_module(".cluster", __package__).cluster(cluster)
