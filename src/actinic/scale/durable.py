@@ -150,8 +150,10 @@ def _settled(store: Store, key: str, outcome: Outcome) -> tuple[dict | None, Exc
     if outcome.value is not None:
         raise InputError(f"{outcome.value}; what is done is kept: run it again when that is put right")
     for pause in PAUSES_S:
-        time.sleep(pause)
-        if store.refresh(key) if pause else key in store:
+        if pause:
+            time.sleep(pause)
+            store.refresh(key)
+        if key in store:
             return store.get(key), OSError("its file was damaged as soon as it was written")
     raise InputError(f"{store.root}: {key} was written and is not there: is it a folder that all workers share?")
 

@@ -45,7 +45,8 @@ class Store:
         """The value of a key; None if there is none, or if its file is damaged, which is then set aside."""
         path = self._path(key)
         try:
-            content = bytearray(path.read_bytes())
+            with open(path, "rb") as file:
+                content = bytearray(file.read())
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -66,20 +67,18 @@ class Store:
             write_file(self._path(key), content, parents=True)  # swept away as another's leftover: once more
 
     def __contains__(self, key: str) -> bool:
-        return self._path(key).is_file()
+        return os.path.isfile(self._path(key))
 
     def keys(self) -> Iterator[str]:
         """All keys in order, whether their files are sound or not."""
         for shard in sorted(self.root.glob("[0-9a-f][0-9a-f]")):
             yield from sorted(entry.name for entry in os.scandir(shard) if KEY.fullmatch(entry.name))
 
-    def refresh(self, key: str) -> bool:
-        """Whether a key is there, asked of the file server itself: NFS remembers for a while what was not there."""
-        shard = self._path(key).parent
-        with contextlib.suppress(OSError):
-            os.listdir(self.root)
-            os.listdir(shard)
-        return key in self
+    def refresh(self, key: str) -> None:
+        """Have the file server itself say what is there: NFS remembers for a while that a key was not."""
+        for folder in (self.root, os.path.dirname(self._path(key))):
+            with contextlib.suppress(OSError):
+                os.listdir(folder)
 
     def sweep(self) -> None:
         """Remove what writers that were killed have left; for who knows that nobody else writes."""
@@ -91,16 +90,16 @@ class Store:
         """Files that were found damaged: a sign that a disk, or a machine's memory, is not sound."""
         return sorted((self.root / "damaged").glob("*"))
 
-    def _path(self, key: str) -> Path:
+    def _path(self, key: str) -> str:
         if not KEY.fullmatch(key):
             raise ValueError(f"{key!r} is no key: 16 to 128 lower-case hexadecimal digits")
-        return self.root / key[:2] / key
+        return f"{self.root}/{key[:2]}/{key}"
 
-    def _set_aside(self, path: Path) -> None:
-        aside = self.root / "damaged" / path.name
+    def _set_aside(self, path: str) -> None:
+        aside = self.root / "damaged" / os.path.basename(path)
         aside.parent.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):  # another has done it
-            path.replace(aside)
+            os.replace(path, aside)
 
 
 def encode(key: str, value: dict) -> bytes:
