@@ -13,6 +13,7 @@ from .expose import expose as expose
 from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
+from .plan import plan as plan
 from .roughness import roughness as roughness
 from .smo import Goal as Goal
 from .smo import smo as smo

@@ -24,6 +24,7 @@ from .expose import expose
 from .failures import explain
 from .interrupt import interruptible
 from .options import NOTES, deferred
+from .plan import plan
 from .roughness import roughness
 from .schema import schema
 from .score import score
@@ -60,7 +61,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (correct, status, expose, verify, smo, calibrate, window, roughness, score, bench, doctor, schema, demo):
+for verb in (
+    correct,
+    plan,
+    status,
+    expose,
+    verify,
+    smo,
+    calibrate,
+    window,
+    roughness,
+    score,
+    bench,
+    doctor,
+    schema,
+    demo,
+):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(data, name="data")
 
