@@ -66,7 +66,8 @@ def made(setup):
 def seen(made, setup, found, shift=0.0, fixed=None):
     x0, y0 = TILE.origin_nm
     at = found.x_nm + shift * found.nx - x0, found.y_nm + shift * found.ny - y0, found.nx, found.ny
-    return image.view(made.imaging(setup.process, Grid(TILE.shape, TILE.pitch_nm)), made.offset, 24, at, fixed)
+    imaging = made.imaging(setup.process, Grid(TILE.shape, TILE.pitch_nm))
+    return image.view(imaging, imaging, made.offset, at, fixed)
 
 
 def test_coefficients_of_a_rectangle_are_sincs():
@@ -211,7 +212,8 @@ def test_the_image_does_not_know_the_tile(setup, drawn, made):
     for grid, mask in ((TILE, drawn), (other, drawn), (other, far)):
         x0, y0 = grid.origin_nm
         at = found.x_nm - x0, found.y_nm - y0, found.nx, found.ny
-        view = image.view(made.imaging(setup.process, Grid(grid.shape, grid.pitch_nm)), made.offset, 24, at, None)
+        imaging = made.imaging(setup.process, Grid(grid.shape, grid.pitch_nm))
+        view = image.view(imaging, imaging, made.offset, at, None)
         values.append(image.printed(view, image.vertices(edges_from(mask), 0.0, grid), len(found))[0])
     np.testing.assert_allclose(values[1], values[0], atol=3e-5)
     np.testing.assert_allclose(values[2], values[1], atol=3e-5)

@@ -97,18 +97,17 @@ class View(eqx.Module):
     offset: jax.Array
     few: Imaging  # the leading systems that tell how the image answers
     sites: Places  # on samples twice as fine as the image's
-    coarse: Places  # on the image's own
+    coarse: Places  # on the samples of `few`
     nx: jax.Array
     ny: jax.Array
     fixed: jax.Array  # spectrum of polygons that do not move
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.imaging.shape
 
+def view(imaging: Imaging, few: Imaging, offset: float, sites, fixed: np.ndarray | None) -> View:
+    """`sites` are x, y in nm from the tile's corner and outward normals, `fixed` a coverage [y, x].
 
-def view(imaging: Imaging, offset: float, answering: int, sites, fixed: np.ndarray | None) -> View:
-    """`sites` are x, y in nm from the tile's corner and outward normals, `fixed` a coverage [y, x]."""
+    `few` images by the leading systems only and, if that is enough, on fewer samples.
+    """
     (height, width), (x, y, nx, ny) = imaging.grid.period_nm, sites
     room = bucket(len(x))
     fine = tuple(2 * n for n in imaging.shape)
@@ -116,14 +115,13 @@ def view(imaging: Imaging, offset: float, answering: int, sites, fixed: np.ndarr
     spectrum = jnp.zeros([2 * k + 1 for k in imaging.orders], jnp.complex64)
     if fixed is not None:
         spectrum = band.mask_spectrum(jnp.asarray(fixed, jnp.float32), imaging.orders)
-    few = eqx.tree_at(lambda i: i.systems, imaging, imaging.systems[:, :answering])
     at = x / width, y / height
     return View(
         imaging,
         jnp.float32(offset),
         few,
         places(fine, *at, room),
-        places(imaging.shape, *at, room),
+        places(few.shape, *at, room),
         *normals,
         spectrum,
     )
@@ -239,7 +237,8 @@ def _moves(member, first: int, period_nm: tuple[float, float]):
 
 def bucket(count: int, least: int = 256) -> int:
     """Room for so many, one of few sizes, so that little is compiled anew."""
-    return max(least, 1 << int(np.ceil(np.log2(max(count, 1)))))
+    power = 1 << int(np.ceil(np.log2(max(count, 1))))
+    return max(least, 3 * power // 4 if count <= 3 * power // 4 else power)
 
 
 def _latent(imaging: Imaging, spectrum, offset):

@@ -41,18 +41,21 @@ class Model:
     rms: float
     slope_per_nm: float
 
-    def imaging(self, process: Process, grid: Grid) -> Imaging:
-        """The process on a tile, nominally exposed. `offset` is to be added to its aerial images."""
+    def imaging(self, process: Process, grid: Grid, leading: int | None = None, samples: float = SAMPLES) -> Imaging:
+        """The process on a tile, nominally exposed, by all systems or fewer; see `SAMPLES`.
+
+        `offset` is to be added to its aerial images.
+        """
         process = replace(process, corners=process.corners[:1])
-        shape = samples_of(grid.period_nm, scanner_of(process).na_over_lambda)
-        systems = self.ambit.systems(grid.period_nm).astype(np.complex64)[None]
+        shape = samples_of(grid.period_nm, scanner_of(process).na_over_lambda, samples)
+        systems = self.ambit.systems(grid.period_nm).astype(np.complex64)[None, :leading]
         dose = jnp.stack([process.corners[0].dose])
         return Imaging(jnp.asarray(systems), jnp.asarray(systems[:, :0]), dose, process, (0,), shape, grid)
 
 
-def samples_of(period_nm: tuple[float, float], na_over_lambda: float) -> tuple[int, int]:
+def samples_of(period_nm: tuple[float, float], na_over_lambda: float, samples: float = SAMPLES) -> tuple[int, int]:
     """Samples (y, x) of an image on a tile."""
-    ny, nx = (band.fast_length(int(SAMPLES * 2 * na_over_lambda * extent) * 2 + 1) for extent in period_nm)
+    ny, nx = (band.fast_length(int(samples * 2 * na_over_lambda * extent) * 2 + 1) for extent in period_nm)
     return ny, nx
 
 

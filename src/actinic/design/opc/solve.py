@@ -38,6 +38,8 @@ MARGIN_NM = 1e-3
 # How far the print of a piece of edge reaches along it (standard deviation, lambda / NA), and how much it moves for
 # each nm: fitted to the derivatives for 80 nm pieces at krf-dry.
 SPREAD, FACTOR = 0.223, 1.11
+# Samples that tell how the image answers (see `model.SAMPLES`): a percent of the answer does not matter.
+ANSWER_SAMPLES = 1.2
 # Edges longer than this part of the ambit may be cut where the polygons given end: their lattices stand on coordinates.
 LONG = 0.9
 
@@ -131,9 +133,10 @@ class _Solver:
         self.threshold, self.sign = float(exact.resist.threshold), 1 if process.printed_above else -1
         self.bias_nm = float(exact.mask.bias_nm)
         x, y = self.grid.origin_nm
-        imaging = model.imaging(process, Grid(self.grid.shape, self.grid.pitch_nm))
+        tile = Grid(self.grid.shape, self.grid.pitch_nm)
+        imaging, few = model.imaging(process, tile), model.imaging(process, tile, opc.answering, ANSWER_SAMPLES)
         places = self.sites.x_nm - x, self.sites.y_nm - y, self.sites.nx, self.sites.ny
-        self.view = view(imaging, model.offset, opc.answering, places, self._covered(slanted))
+        self.view = view(imaging, few, model.offset, places, self._covered(slanted))
         self.answers = sparse.csr_matrix((0, 0))
         self.history: list[Step] = []
 
