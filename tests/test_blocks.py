@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import klayout.db as db
 import numpy as np
 import pytest
 
@@ -40,7 +41,9 @@ def run(tmp_path_factory):
 @pytest.mark.slow
 def test_a_changed_corner_costs_its_own_blocks(run, tmp_path):
     folder, first = run
-    again = jobs.correct(work(tmp_path, shift=40), tmp_path / "new", workers=1, reuse=folder / "out")
+    again = jobs.correct(
+        work(tmp_path, shift=40), tmp_path / "new", workers=1, elsewhere=jobs.Elsewhere(reuse=folder / "out")
+    )
     told, before = jobs.status(tmp_path / "new"), jobs.status(folder / "out")
     assert before["reused"] == 0 and before["computed"] == first["tiles"]
     assert told["reused"] >= first["tiles"] // 2 and told["computed"] >= 1
@@ -48,7 +51,7 @@ def test_a_changed_corner_costs_its_own_blocks(run, tmp_path):
     assert Path(again["mask"]).read_bytes() == Path(alone["mask"]).read_bytes()
     with pytest.raises(ConfigError, match="method opc"):
         ilt = jobs.Work(tmp_path / "drawn.oas", "1/0", window="0,0,2.6,2.4")
-        jobs.correct(ilt, tmp_path / "ilt", reuse=folder / "out")
+        jobs.correct(ilt, tmp_path / "ilt", elsewhere=jobs.Elsewhere(reuse=folder / "out"))
 
 
 @pytest.mark.slow
@@ -148,3 +151,39 @@ def test_plan_knows_what_is_the_same(tmp_path):
     assert found["wall_s"]["10000"] < found["wall_s"]["1"]
     with pytest.raises(ConfigError, match="method opc"):
         jobs.plan(jobs.Work(tmp_path / "array.oas", "1/0"))
+
+
+def array(folder: Path, columns: int, rows: int) -> Path:
+    """Cells of 1000 x 1000 nm with one bar each, as an array in the file."""
+    chip = db.Layout()
+    chip.dbu = 0.001
+    cell, top = chip.create_cell("BAR"), chip.create_cell("TOP")
+    cell.shapes(chip.layer(1, 0)).insert(db.Box(300, 200, 500, 800))
+    step = db.Vector(1000, 0), db.Vector(0, 1000)
+    top.insert(db.CellInstArray(cell.cell_index(), db.Trans(0, 0), *step, columns, rows))
+    path = folder / f"array{columns}.oas"
+    chip.write(str(path))
+    return path
+
+
+def test_blocks_stand_on_what_repeats(tmp_path):
+    found = layout.repeats(array(tmp_path, 5, 4), (1, 0))
+    assert found == layout.Repeats((1000.0, 1000.0), (300.0, 200.0), (300.0, 200.0, 4500.0, 3800.0))
+    assert layout.repeats(work(tmp_path).layout, (1, 0)) is None
+    setup = work(tmp_path).setup()
+    counts = []
+    for n in (12, 20):
+        asked = jobs.Work(array(tmp_path, n, n), "1/0", settings=SETTINGS, method="opc")
+        window = asked.window_nm()
+        tiling = correct.design.edge_tiling(setup, window, asked.repeats())
+        assert tiling.core_px == (50, 50)  # 1000 nm of 20 nm
+        x0, _, x1, _ = tiling.cores_nm
+        far = 2 * setup.opc.answer_nm
+        assert x0 <= window[0] - far and x1 >= window[2] + far and (x0 - 300) % 1000 == 0
+        reach = 2 * tiling.halo_px * tiling.pixel_nm
+        todo = correct.design.edge_work(asked.read(reach), window, setup, asked.repeats())
+        counts.append(len({scale.content_key(b.size_nm, b.rings) for b in todo.blocks()}))
+        # Blocks that do not see the border are one; k blocks and what lies beyond the window make the others.
+        k = int(np.ceil(tiling.halo_px * tiling.pixel_nm / 1000)) + 1
+        assert counts[-1] <= (2 * k + 2) ** 2
+    assert counts[0] == counts[1]

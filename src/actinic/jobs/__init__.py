@@ -7,6 +7,8 @@ from .calibrate import Wanted as Wanted
 from .calibrate import calibrate as calibrate
 from .contest import bench as bench
 from .contest import score as score
+from .correct import Elsewhere as Elsewhere
+from .correct import Etched as Etched
 from .correct import correct as correct
 from .correct import demo as demo
 from .expose import expose as expose

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -25,15 +25,29 @@ DEMO_CELLS = ("dfxtp_1", "nand2_1", "inv_2", "a21oi_1", "mux2_1")
 WHOLE_UM2 = 1500.0
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """What edge-based correction takes from elsewhere: the workers of a Dask cluster, an earlier run's blocks."""
+
+    cluster: str | None = None
+    reuse: Path | None = None
+
+
+@dataclass(frozen=True)
+class Etched:
+    """A table of etch bias; with `hold` its rim holds beyond it."""
+
+    table: Path
+    hold: bool = False
+
+
 def correct(
     work: Work,
     out: Path,
     *,
     workers: int = 0,
-    cluster: str | None = None,
-    reuse: Path | None = None,
-    retarget: Path | None = None,
-    hold: bool = False,
+    elsewhere: Elsewhere = Elsewhere(),
+    etched: Etched | None = None,
     force: bool = False,
     command: str = "",
     progress: Progress = quiet,
@@ -41,22 +55,22 @@ def correct(
     """Correct a window, verify the written mask, write the run folder and return its summary.
 
     `work.method` says how: `ilt`, inverse lithography, or `opc`, edge by edge. `workers` 0 takes the machine's cores.
-    Edge by edge, the blocks may be spread over the Dask workers of `cluster`; a run that was interrupted goes on in its
-    folder; and of `reuse`, another run's folder, what has not changed is taken over.
-    `retarget` is a table of etch bias: what is wanted after development is then the drawn pattern less this bias, and
-    gauges stand on it; `hold` lets the table's rim hold beyond it. All numbers come from the written file, read again
+    Edge by edge, a run that was interrupted goes on in its folder, blocks may be spread over the workers of a cluster,
+    and what has not changed since an earlier run is taken over from it (`elsewhere`).
+    `etched`: what is wanted after development is the drawn pattern less this bias, and gauges stand on it. All numbers come from the written file, read again
     and imaged by Abbe at twice the sampling.
     """
     clock = Clock()
-    table = None if retarget is None else design.read_etch_table(retarget, hold)  # before any work is done
+    table = None if etched is None else design.read_etch_table(etched.table, etched.hold)  # before any work is done
     setup, window = work.setup(), work.window_nm()
     if work.method == "ilt":
-        if cluster is not None or reuse is not None:
+        if elsewhere != Elsewhere():
             raise ConfigError("--cluster and --reuse need blocks that stand alone: add --method opc")
         refuse_existing(Path(out), force)
-        tiling, limits = design.tiling_of(setup, window), setup.limits
+        tiling, limits, repeats = design.tiling_of(setup, window), setup.limits, None
     else:
-        tiling, limits = design.edge_tiling(setup, window), design.opc_of(setup).limits
+        repeats = work.repeats()
+        tiling, limits = design.edge_tiling(setup, window, repeats), design.opc_of(setup).limits
     judged = replace(setup, limits=limits)
     halo_nm = max(setup.tiles.halo_nm, tiling.halo_px * tiling.pixel_nm)
     layout = work.read(2 * halo_nm + design.MARGIN_NM + reach_nm(setup.process.mask))
@@ -66,7 +80,12 @@ def correct(
     drawn = layout if aim is None else aim.target
     tiles = len(tiling.tiles)
     workers = min(workers or os.cpu_count() or 1, tiles)
-    asked = {"workers": workers, "tiles": tiles, "retarget": retarget, "command": command}
+    asked = {
+        "workers": workers,
+        "tiles": tiles,
+        "retarget": None if etched is None else etched.table,
+        "command": command,
+    }
     done = Finish(work, Path(out), setup, judged, window, layout, aim, asked, clock, progress)
     if work.method == "ilt":
         with scale.pool(workers) as spread:
@@ -76,13 +95,13 @@ def correct(
         apart = found.cost.compile_s if workers > 1 else None
         with run_folder(Path(out), force) as folder:
             return done.whole(folder, corrected, clock.cost(), apart)
-    todo = design.edge_work(drawn, window, setup)
-    inputs = _inputs(work, setup, retarget, hold)
+    todo = design.edge_work(drawn, window, setup, repeats)
+    inputs = _inputs(work, setup, etched)
     with resumable(Path(out), inputs, to_toml(setup), force) as run:
         large = tiling.area_um2 > WHOLE_UM2 and aim is None
         count = tiles + (parts_in(setup, window) if large else 0)
-        store = Reusing(run.store.root, [] if reuse is None else [Path(reuse) / "store"])
-        with scale.spreading(workers, cluster) as engine:
+        store = Reusing(run.store.root, [] if elsewhere.reuse is None else [Path(elsewhere.reuse) / "store"])
+        with scale.spreading(workers, elsewhere.cluster) as engine:
             run.journal.begin(count, lambda: engine.workers)
             spread = Spread(engine, run, store, progress)
             mask, failed = corrected_blocks(todo, spread)
@@ -96,11 +115,17 @@ def _on_grid(mask: Layout, grid_nm: float, layout: Layout) -> Layout:
     return snapped(mask, grid_nm, min(grid_nm, layout.dbu_nm))
 
 
-def _inputs(work: Work, setup: Setup, retarget: Path | None, hold: bool) -> dict[str, str]:
+def _inputs(work: Work, setup: Setup, etched: Etched | None) -> dict[str, str]:
     """What a run goes by, each with a key of its content."""
-    files = {"layout": work.layout} | ({"etch table": retarget} if retarget else {})
+    files = {"layout": work.layout} | ({} if etched is None else {"etch table": etched.table})
     found = {name: scale.content_key(Path(path).read_bytes()) for name, path in files.items()}
-    asked = {"layer": work.layer, "window": work.window, "cell": work.cell, "setup": dump(setup), "hold": hold}
+    asked = {
+        "layer": work.layer,
+        "window": work.window,
+        "cell": work.cell,
+        "setup": dump(setup),
+        "hold": etched is not None and etched.hold,
+    }
     return found | {name: scale.content_key(value) for name, value in asked.items()}
 
 

@@ -47,10 +47,11 @@ def plan(work: Work, *, progress: Progress = quiet) -> dict:
     if work.method != "opc":
         raise ConfigError("plan predicts edge-based correction: add --method opc")
     setup, window = work.setup(), work.window_nm()
-    tiling, limits = design.edge_tiling(setup, window), design.opc_of(setup).limits
+    repeats = work.repeats()
+    tiling, limits = design.edge_tiling(setup, window, repeats), design.opc_of(setup).limits
     far = max(2 * tiling.halo_px * tiling.pixel_nm, surroundings_nm(setup))
     layout = work.read(far)
-    todo = design.edge_work(layout, window, setup)
+    todo = design.edge_work(layout, window, setup, repeats)
     blocks, unique = list(todo.blocks()), {}
     for block in blocks:
         unique.setdefault(content_key(block.size_nm, block.rings), block)

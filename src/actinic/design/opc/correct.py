@@ -9,7 +9,7 @@ import numpy as np
 from ...config import dump
 from ...errors import ConfigError
 from ...forward import anchored
-from ...layout import Layout, boolean, clipped, refined
+from ...layout import Layout, Repeats, boolean, clipped, refined
 from ...mask import AlternatingPSM
 from ...scale import Tiling, split
 from .model import Hashed, model_of
@@ -59,7 +59,9 @@ class EdgeWork:
         return boolean(mask, boolean(drawn, clipped(drawn, self.tiling.cores_nm), "not"), "or")
 
 
-def edge_work(layout: Layout, window_nm: tuple[float, float, float, float], setup) -> EdgeWork:
+def edge_work(
+    layout: Layout, window_nm: tuple[float, float, float, float], setup, repeats: Repeats | None = None
+) -> EdgeWork:
     """What there is to do to correct a window of a layout, which must reach the tiling's halo beyond it.
 
     Edges within twice `answer_nm` of the window move with it. Polygons with slanted edges stay as they are drawn.
@@ -68,18 +70,47 @@ def edge_work(layout: Layout, window_nm: tuple[float, float, float, float], setu
         raise ConfigError("correct finds one layer of polygons: take a binary or an attenuated mask, not altpsm")
     opc, process = opc_of(setup), dump(anchored(setup.process))
     model = model_of(Hashed(process), opc.ambit_nm, opc.leading)
-    return EdgeWork(layout, edge_tiling(setup, window_nm), opc, Shared(process, dump(opc), model))
+    return EdgeWork(layout, edge_tiling(setup, window_nm, repeats), opc, Shared(process, dump(opc), model))
 
 
-def edge_tiling(setup, window_nm: tuple[float, float, float, float]) -> Tiling:
-    """The blocks that edge-based correction cuts a window into, with the surroundings that are corrected with it."""
+def edge_tiling(setup, window_nm: tuple[float, float, float, float], repeats: Repeats | None = None) -> Tiling:
+    """The blocks that edge-based correction cuts a window into, with the surroundings that are corrected with it.
+
+    Where the layout repeats over most of the window, blocks are whole multiples of its pitch, so that they repeat too.
+    """
     opc = opc_of(setup)
-    x0, y0, x1, y1 = window_nm
     # Blocks begin on the lattice that sites and jogs stand on.
     step, far = opc.site_nm, 2 * opc.answer_nm
-    x0, y0 = (float(np.floor((v - far) / step) * step) for v in (x0, y0))
+    x0, y0, x1, y1 = window_nm
+    around = (x0 - far, y0 - far, x1 + far, y1 + far)
+    low = tuple(float(np.floor(v / step) * step) for v in around[:2])
     halo = opc.context_nm + opc.ambit_nm
-    return split((x0, y0, x1 + far, y1 + far), step, opc.block_nm, halo)
+    sizes = None if repeats is None else _anchored(opc, window_nm, repeats)
+    if repeats is None or sizes is None:
+        return split((*low, *around[2:]), step, opc.block_nm, halo)
+    anchor = tuple(float(np.round(v / step) * step) for v in repeats.origin_nm)
+    low = tuple(float(a - np.ceil((a - v) / s) * s) for a, v, s in zip(anchor, around[:2], sizes, strict=True))
+    counts = tuple(int(np.ceil((v - a) / s - 1e-9)) for a, v, s in zip(low, around[2:], sizes, strict=True))
+    cores = tuple(round(s / step) for s in sizes)
+    return Tiling((*low, *around[2:]), step, cores[::-1], int(np.ceil(halo / step - 1e-9)), counts[::-1])
+
+
+def _anchored(opc: Opc, window_nm, repeats: Repeats) -> tuple[float, float] | None:
+    """Width and height of blocks that are whole multiples of a pitch and of the lattice; None if that does not pay."""
+    x0, y0, x1, y1 = window_nm
+    left, bottom, right, top = repeats.box_nm
+    common = max(min(x1, right) - max(x0, left), 0) * max(min(y1, top) - max(y0, bottom), 0)
+    sizes = []
+    for pitch in repeats.pitch_nm:
+        fitting = [n * pitch for n in range(1, int(opc.block_nm / pitch) + 1) if _whole(n * pitch / opc.site_nm)]
+        sizes.append(max(fitting, default=0.0))
+    if common < 0.5 * (x1 - x0) * (y1 - y0) or min(sizes) < 0.3 * opc.block_nm:
+        return None
+    return sizes[0], sizes[1]
+
+
+def _whole(ratio: float) -> bool:
+    return abs(ratio - round(ratio)) < 1e-6
 
 
 def opc_of(setup) -> Opc:

@@ -49,6 +49,7 @@ class Model:
         process = replace(process, corners=process.corners[:1])
         shape = samples_of(grid.period_nm, scanner_of(process).na_over_lambda, samples)
         systems = self.ambit.systems(grid.period_nm).astype(np.complex64)[None, :leading]
+        shape = tuple(max(n, band.fast_length(size)) for n, size in zip(shape, systems.shape[-2:], strict=True))
         dose = jnp.stack([process.corners[0].dose])
         return Imaging(jnp.asarray(systems), jnp.asarray(systems[:, :0]), dose, process, (0,), shape, grid)
 

@@ -41,5 +41,9 @@ def correct(
 
     work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, method=method)
     with progress() as report:
-        given = {"workers": workers, "cluster": cluster, "reuse": reuse, "retarget": retarget, "hold": retarget_hold}
+        given = {
+            "workers": workers,
+            "elsewhere": jobs.Elsewhere(cluster, reuse),
+            "etched": None if retarget is None else jobs.Etched(retarget, retarget_hold),
+        }
         return summary(jobs.correct(work, out, **given, force=force, command=context.obj or "", progress=report))
