@@ -41,9 +41,8 @@ def run(tmp_path_factory):
 @pytest.mark.slow
 def test_a_changed_corner_costs_its_own_blocks(run, tmp_path):
     folder, first = run
-    again = jobs.correct(
-        work(tmp_path, shift=40), tmp_path / "new", workers=1, elsewhere=jobs.Elsewhere(reuse=folder / "out")
-    )
+    earlier = jobs.Elsewhere(reuse=folder / "out")
+    again = jobs.correct(work(tmp_path, shift=40), tmp_path / "new", workers=1, elsewhere=earlier)
     told, before = jobs.status(tmp_path / "new"), jobs.status(folder / "out")
     assert before["reused"] == 0 and before["computed"] == first["tiles"]
     assert told["reused"] >= first["tiles"] // 2 and told["computed"] >= 1
@@ -51,7 +50,7 @@ def test_a_changed_corner_costs_its_own_blocks(run, tmp_path):
     assert Path(again["mask"]).read_bytes() == Path(alone["mask"]).read_bytes()
     with pytest.raises(ConfigError, match="method opc"):
         ilt = jobs.Work(tmp_path / "drawn.oas", "1/0", window="0,0,2.6,2.4")
-        jobs.correct(ilt, tmp_path / "ilt", elsewhere=jobs.Elsewhere(reuse=folder / "out"))
+        jobs.correct(ilt, tmp_path / "ilt", elsewhere=earlier)
 
 
 @pytest.mark.slow

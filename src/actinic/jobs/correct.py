@@ -57,8 +57,8 @@ def correct(
     `work.method` says how: `ilt`, inverse lithography, or `opc`, edge by edge. `workers` 0 takes the machine's cores.
     Edge by edge, a run that was interrupted goes on in its folder, blocks may be spread over the workers of a cluster,
     and what has not changed since an earlier run is taken over from it (`elsewhere`).
-    `etched`: what is wanted after development is the drawn pattern less this bias, and gauges stand on it. All numbers come from the written file, read again
-    and imaged by Abbe at twice the sampling.
+    `etched`: what is wanted after development is the drawn pattern less this bias, and gauges stand on it. All numbers
+    come from the written file, read again and imaged by Abbe at twice the sampling.
     """
     clock = Clock()
     table = None if etched is None else design.read_etch_table(etched.table, etched.hold)  # before any work is done
@@ -124,8 +124,9 @@ def _inputs(work: Work, setup: Setup, etched: Etched | None) -> dict[str, str]:
         "window": work.window,
         "cell": work.cell,
         "setup": dump(setup),
-        "hold": etched is not None and etched.hold,
     }
+    if etched is not None:
+        asked["etch table's rim"] = etched.hold
     return found | {name: scale.content_key(value) for name, value in asked.items()}
 
 
