@@ -73,14 +73,16 @@ def _local(count: int) -> Iterator[Client]:
     """A scheduler in this process and spawned workers, one thread each, which end with it, however it ends."""
     settings = {
         "distributed.scheduler.allowed-failures": 0,  # we count deaths ourselves
+        "distributed.scheduler.http.routes": [],  # pages that nobody asked for
+        "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ", {}) | SINGLE,
     }
     with _quiet(), tempfile.TemporaryDirectory(prefix="actinic-") as folder, dask.config.set(settings):
         # Threads started here, and all processes they start, never hear Ctrl-C: this one decides.
         with deaf(), environment(SINGLE):
             workers = LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
-                memory_limit=0, local_directory=folder, silence_logs=logging.CRITICAL,
+                n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
+                dashboard_address="127.0.0.1:0", memory_limit=0, local_directory=folder, silence_logs=logging.CRITICAL,
                 security=Security.temporary(),  # others on this machine can reach a port, too
             )  # fmt: skip
             client = Client(workers, set_as_default=False)
