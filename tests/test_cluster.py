@@ -100,8 +100,8 @@ def test_two_processes_of_dask_leave_the_same_store_though_killed(tmp_path, calm
 
         def kill(index, how, value):
             if left[0] and index % 5 == 1:
-                nannies = list(spread._client.cluster.workers.values())
-                os.kill(random_.choice(nannies).process.pid, signal.SIGKILL)
+                pids = [nanny.process.pid for nanny in spread._client.cluster.workers.values() if nanny.process]
+                os.kill(random_.choice([pid for pid in pids if pid]), signal.SIGKILL)
                 left[0] -= 1
 
         (tmp_path / "calmly").mkdir()
