@@ -86,16 +86,18 @@ def packets() -> None:
 
 
 def speed() -> None:
-    took = {}
-    for workers in (1, 2, 1, 2):
+    for name, function, count in (("tasks that rest 2 s", rested, 8), ("tasks that compute", computed, 12)):
+        took: dict[int, list[float]] = {1: [], 2: []}
         load = os.getloadavg()[0]
-        with spreading(workers) as spread:
-            run(spread, None, moved, list(polygons(20)))  # processes have started
-            wall, _ = run(spread, None, computed, list(range(12)))
-        took.setdefault(workers, []).append(wall)
-        report("tasks of about a second", workers=workers, tasks=12, wall_s=wall, load=load)
-    best = {workers: min(walls) for workers, walls in took.items()}
-    report("two workers against one", times_faster=best[1] / best[2])
+        for workers in (1, 2, 1, 2):
+            with spreading(workers) as spread:
+                run(spread, None, moved, list(polygons(20)))  # processes have started
+                wall, _ = run(spread, None, function, list(range(count)))
+            took[workers].append(wall)
+        report(
+            f"two workers against one, {name}", tasks=count, one_s=took[1], two_s=took[2],
+            times_faster=min(took[1]) / min(took[2]), load=load,
+        )  # fmt: skip
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from actinic.errors import ConfigError, MissingError
 from actinic.scale import Failure, spreading
+from actinic.scale.address import Address, parse_address
 from durable_tasks import contents, run, tried
 from test_durable import COUNT, begun, calm, gone, tasks  # noqa: F401 `calm` is a fixture
 
@@ -50,7 +51,15 @@ def children(pid: int) -> set[int]:
 def test_addresses_that_are_not_talked_to(address, said, monkeypatch):
     for part in ("CA", "CERT", "KEY"):
         monkeypatch.delenv(f"ACTINIC_TLS_{part}", raising=False)
-    with pytest.raises(ConfigError, match=said), spreading(cluster=address):
+    with pytest.raises(ConfigError, match=said):
+        parse_address(address)
+
+
+def test_addresses_that_are():
+    assert parse_address("local:12").processes == 12
+    for host in ("127.0.0.1", "127.3.2.1", "localhost", "[::1]"):
+        assert parse_address(f"tcp://{host}:8786") == Address()
+    with pytest.raises(ConfigError, match="plain tcp is for this machine only"), spreading(cluster="tcp://10.0.0.1:1"):
         pytest.fail("it was talked to")
 
 
@@ -91,8 +100,8 @@ def test_two_processes_of_dask_leave_the_same_store_though_killed(tmp_path, calm
 
         def kill(index, how, value):
             if left[0] and index % 5 == 1:
-                nannies = list(spread._client.cluster.workers.values())
-                os.kill(random_.choice(nannies).process.pid, signal.SIGKILL)
+                pids = [nanny.process.pid for nanny in spread._client.cluster.workers.values() if nanny.process]
+                os.kill(random_.choice([pid for pid in pids if pid]), signal.SIGKILL)
                 left[0] -= 1
 
         (tmp_path / "calmly").mkdir()

@@ -92,6 +92,14 @@ def test_repeats_of_what_is_computed_are_held_within_bounds(tmp_path, monkeypatc
     assert sorted(index for index, _ in results) == list(range(1, 50))
 
 
+def test_it_waits_for_room_that_others_have(tmp_path, crew, monkeypatch):
+    left = crew(time.sleep, [0.0, 0.3, 0.3, 0.3])
+    next(left)  # and the others are in hand, for nobody
+    waits, wait = [], crew.wait
+    monkeypatch.setattr(crew, "wait", lambda: waits.append(1) or wait())
+    assert len(run(tmp_path, tasks(3), crew)) == 3 and 0 < len(waits) < 20
+
+
 def test_a_task_that_raises_is_tried_again_then_given_up(tmp_path, spread):
     work = [{"n": 0}, {"n": 1, "raises": 9}, {"n": 2, "raises": 2}, {"n": 3}, {"n": 1, "raises": 9}, {"n": 4}]
     how = {}

@@ -125,6 +125,21 @@ def test_a_worker_that_dies_within_its_answer_is_replaced(tmp_path):
     assert lengths == [0, 10_000_000]
 
 
+def test_a_worker_killed_before_it_begins_does_not_count(monkeypatch):
+    """More kills than would give the task up, all before it is begun."""
+    give, left = module._Crew._give, [4]
+
+    def give_and_kill(crew, link, order):
+        give(crew, link, order)
+        if left[0]:
+            left[0] -= 1
+            crew._crew[link].process.kill()
+
+    monkeypatch.setattr(module._Crew, "_give", give_and_kill)
+    with pool(2) as spread:
+        assert list(spread(_square, [3])) == [9] and left == [0]
+
+
 def _leave(task):
     os._exit(7)
 

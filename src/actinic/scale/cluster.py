@@ -28,6 +28,7 @@ from .pool import SINGLE, deaf, environment
 
 LEAST_S = 2.0  # of work in what is sent at a time: Dask takes some milliseconds for each
 MOST = 1000  # tasks at a time
+AHEAD = 2  # packets for each thread: one in work, one that is there when it is done
 LOOK_S = 2.0  # between looks at who works
 
 
@@ -36,8 +37,8 @@ def cluster(address: str) -> Iterator[Engine]:
     """An engine for the block on the workers of `tls://HOST:PORT`, or on N processes it starts: `local:N`.
 
     Plain `tcp://` is taken on loopback only. Small tasks are sent together, so that what is sent is two seconds of work
-    or more; there is one such packet for each of the workers' threads, and never more, so that nothing waits behind
-    another. What all tasks share goes to each worker once. ConfigError for any other address; MissingError
+    or more; there are two such packets for each of the workers' threads, and never more. Tasks whose worker died are
+    tried again alone. What all tasks share goes to each worker once. ConfigError for any other address; MissingError
     when no scheduler answers, or when it is gone.
     """
     found = parse_address(address)
@@ -73,14 +74,16 @@ def _local(count: int) -> Iterator[Client]:
     """A scheduler in this process and spawned workers, one thread each, which end with it, however it ends."""
     settings = {
         "distributed.scheduler.allowed-failures": 0,  # we count deaths ourselves
+        "distributed.scheduler.http.routes": [],  # pages that nobody asked for
+        "distributed.worker.http.routes": [],
         "distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ", {}) | SINGLE,
     }
     with _quiet(), tempfile.TemporaryDirectory(prefix="actinic-") as folder, dask.config.set(settings):
         # Threads started here, and all processes they start, never hear Ctrl-C: this one decides.
         with deaf(), environment(SINGLE):
             workers = LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
-                memory_limit=0, local_directory=folder, silence_logs=logging.CRITICAL,
+                n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
+                dashboard_address="127.0.0.1:0", memory_limit=0, local_directory=folder, silence_logs=logging.CRITICAL,
                 security=Security.temporary(),  # others on this machine can reach a port, too
             )  # fmt: skip
             client = Client(workers, set_as_default=False)
@@ -133,7 +136,8 @@ class _Order:
     name: str
     task: bytes
     then: Then
-    deaths: int = 0
+    alone: bool = False
+    deaths: int = 0  # when it was alone
 
 
 class _Dask(Engine):
@@ -141,7 +145,7 @@ class _Dask(Engine):
         self._client, self._address = client, address
         self._sent: dict[Future, list[_Order]] = {}
         self._packet: list[_Order] = []
-        self._alone: deque[_Order] = deque()  # to be sent one at a time
+        self._alone: deque[_Order] = deque()  # to be sent one by one, one a thread
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._known: dict[str, Callable] = {}  # functions by the name that workers know them by
         self._seconds: float | None = None  # a task takes
@@ -164,7 +168,7 @@ class _Dask(Engine):
         return 1 if self._seconds is None else max(1, min(MOST, round(LEAST_S / max(self._seconds, 1e-9))))
 
     def free(self) -> int:
-        packets = max(1, self.workers) - len(self._sent) - len(self._alone)
+        packets = 0 if self._alone else max(1, AHEAD * self.workers) - len(self._sent)
         return packets * self._size - len(self._packet)
 
     def submit(self, function: Callable[[Task], Any], task: Task, then: Then) -> None:
@@ -230,9 +234,10 @@ class _Dask(Engine):
 
     def _lost(self, orders: list[_Order], deaths: int) -> None:
         for order in orders:
-            # Of several it is not known which one it was: each is tried alone. What they have stored is not lost.
-            order.deaths += deaths if len(orders) == 1 else 0
+            # Which one it was is not known: each is tried alone. What they have stored is not lost.
+            order.deaths += deaths if order.alone else 0
             if order.deaths < DEATHS:
+                order.alone = True
                 self._alone.append(order)
             else:
                 why = f"its worker on the cluster died {order.deaths} times over; {ADVICE}"

@@ -112,7 +112,7 @@ def durable(
                     else:
                         wanted[key] = _Wanted(task, [(index, where)])
                         give(key)
-        if wanted and not ended:
+        if not ended and (wanted or more):  # with nothing wanted, others have all the room
             spread.wait()
         while ended:
             key, outcome = ended.popleft()

@@ -49,10 +49,12 @@ def _text(result: dict[str, Any]) -> str:
         parts.append(columns(rows, "<<"))
     failures = result.get("failures", [])
     if failures:
-        lines = [f"{one['where']}: {one['error']} ({one['attempts']} tries)" for one in failures[:SHOWN]]
+        lines = [f"{one['where']}: {one['error']}" for one in failures[:SHOWN]]
         if len(failures) > SHOWN:
             lines.append(f"and {len(failures) - SHOWN} more: --json")
         parts.append("\n".join(lines))
+    if result["state"] in ("interrupted", "failed"):
+        parts.append("The command it was begun with goes on with it.")
     if result.get("verdict"):
         parts.append(result["verdict"])
     return "\n\n".join(parts)
