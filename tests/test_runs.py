@@ -88,6 +88,7 @@ from pathlib import Path
 from actinic.jobs.runs import resumable
 with resumable(Path(sys.argv[1]), {"layout": "a1", "setup": "b2"}, "") as run:
     run.journal.begin(7, lambda: 2)
+    time.sleep(0.05)  # times in the journal have milliseconds
     run.journal.told(0, "computed", {})
     run.journal._ticked = -9.0
     run.journal.told(1, "stored", {})
