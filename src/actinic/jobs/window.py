@@ -15,14 +15,14 @@ from ..errors import ConfigError
 from ..forward import distinct_focus
 from ..interfaces import window_plots as plots
 from ..interfaces.report import Report, write_report
-from ..layout import Layout, clipped
+from ..layout import Layout, boolean, clipped
 from ..metrology import Cuts, find_cuts, read_cuts
 from ..timing import Clock
 from ..types import double
 from .checked import read_mask
 from .folder import provenance, refuse_existing, run_folder
 from .window_figures import figures as figures_of
-from .work import Progress, Work, quiet
+from .work import Progress, Work, mask_figures, quiet, with_phases
 
 # The focus series if none is asked for: so many, to +-0.6 lambda / NA^2, the step rounded to two digits.
 FOCUSES, REACH = 13, 0.6
@@ -68,8 +68,9 @@ def window(
 ) -> dict:
     """Measure process windows, write the run folder and return its summary.
 
-    The layout is its own mask; with `mask` that is judged, and the layout as drawn stands beside it. `gauges` is a CSV
-    file of cut-lines (see `metrology.read_cuts`), by default widths of lines and spaces are taken from the layout.
+    The layout is its own mask; with `mask` that is judged, and the layout as drawn stands beside it. The phase layer is
+    that of the mask that is judged; a phase conflict of it is out of spec. `gauges` is a CSV file of cut-lines (see
+    `metrology.read_cuts`), by default widths of lines and spaces are taken from the layout.
     """
     clock = Clock()
     sweep = sweep or Sweep()
@@ -79,12 +80,20 @@ def window(
     tolerance = sweep.tolerance()
     area = work.window_nm()
     layout = work.read(setup.tiles.halo_nm + 100)
-    cuts = found_cuts(sweep, setup, layout, area) if gauges is None else read_cuts(gauges, layout, tolerance)
-    masks = [layout]
+    judged = layout
     if mask is not None:
-        masks.append(read_mask(mask, number))
-        if not clipped(masks[1], area).contours:
+        judged = read_mask(mask, number)
+        if not clipped(judged, area).contours:
             raise ConfigError(f"{mask}: the mask has nothing in the window {work.window}: is it the right one?")
+    shifted = work.read_shifted(mask or work.layout, setup.tiles.halo_nm + 100)
+    layers, conflicts = with_phases(setup.process, judged, shifted)
+    masks, dark = [layers], setup.process.mask.drawn == "dark"
+    if mask is not None:
+        # The shifted glass under another chrome is the same; drawn openings are shared out anew.
+        masks.insert(0, with_phases(setup.process, layout, shifted if dark else None)[0])
+    elif shifted is not None and not dark:
+        layout = boolean(layout, shifted, "or")
+    cuts = found_cuts(sweep, setup, layout, area) if gauges is None else read_cuts(gauges, layout, tolerance)
     found = design.focus_dose(masks, setup, area, cuts, focus, progress)
     need = required(setup, sweep)
     sides = []
@@ -97,8 +106,12 @@ def window(
     progress("gauges", len(masks), len(masks))
     matrix, point, figures = sides[-1]
     cost = clock.cost()
+    if conflicts:
+        verdict = figures["verdict"].replace("In spec", "Out of spec", 1)
+        figures = figures | {"verdict": f"{verdict} {len(conflicts)} phase conflicts.", "in_spec": False}
     result = {
         **figures,
+        **mask_figures(setup.process, conflicts),
         "uncorrected": sides[0][2] if mask is not None else None,
         "area_um2": (area[2] - area[0]) * (area[3] - area[1]) * 1e-6,
         "simulated_focus_nm": focus.tolist(),

@@ -283,7 +283,7 @@ def _judged(problem: Problem, solved: _Solved) -> Calibration:
         reach=float(stats.norm.isf(0.025) if solved.known else stats.t.isf(0.025, freedom)),
         correlation=correlations,
         at_bound=found.at_bound,
-        sets=tuple(inseparable([f.name for f in problem.free], correlations)),
+        sets=tuple(inseparable([problem.free[k].name for k in np.flatnonzero(inner)], weighted[:, inner])),
         measurements=problem.measurements,
         predicted_nm=predicted,
         before_nm=problem.predict(problem.start),

@@ -18,6 +18,7 @@ from .options import (
     Layer,
     MaskType,
     Optics,
+    PhaseLayer,
     ResistKind,
     Settings,
     Tolerance,
@@ -36,6 +37,7 @@ def window(
     cell: Cell = None,
     settings: Settings = None,
     mask_type: MaskType = None,
+    phase_layer: PhaseLayer = None,
     resist: ResistKind = None,
     mask: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A mask to judge, beside the layout as drawn.")
@@ -53,11 +55,12 @@ def window(
     """Measure the process window: exposure latitude, depth of focus, MEEF.
 
     Writes report.html, gauges.csv, plots.npz, run.toml and provenance.json into a run folder. Out of spec: the
-    range of focus and dose of the process's corners does not fit, or a gauge prints in tolerance nowhere.
+    range of focus and dose of the process's corners does not fit, a gauge prints in tolerance nowhere, or phases
+    conflict.
     """
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, resist=resist)
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, phase_layer, resist)
     sweep = jobs.Sweep(focus, dose, tolerance, dof, most)
     with progress() as report:
         result = jobs.window(
