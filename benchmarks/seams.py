@@ -25,26 +25,26 @@ def by_ilt(setup, drawn):
 
 
 def by_opc(setup, drawn, grid_nm: float):
-    """Masks made in one piece and in four tiles, which meet at the same seam."""
+    """Masks made in one piece and in two blocks, which meet at x = 3 um."""
     limits = replace(setup.opc.limits, grid_nm=grid_nm)
-    tiles = (design.Tiles(core, setup.opc.tiles.halo_nm) for core in (8000.0, 3600.0))
-    recipes = (replace(setup.opc, limits=limits, tiles=cut) for cut in tiles)
+    recipes = (replace(setup.opc, limits=limits, block_nm=block) for block in (8000.0, 4000.0))
     return [design.correct_edges(drawn, WINDOW, replace(setup, opc=opc)).mask for opc in recipes]
 
 
 def main() -> None:
     setup = load_setup("krf-dry")
-    ways = {"one piece against two tiles": by_ilt}
+    ways, around = {"one piece against two tiles": by_ilt}, 3000.0
     if "opc" in sys.argv[1:]:
+        around = 6000.0
         ways = {
-            f"opc: one piece against four tiles, grid {grid:g} nm": lambda setup, drawn, grid=grid: by_opc(
+            f"opc: one piece against blocks, grid {grid:g} nm": lambda setup, drawn, grid=grid: by_opc(
                 setup, drawn, grid
             )
             for grid in (0.01, setup.opc.limits.grid_nm)
         }
     for name, way in ways.items():
         for seed in (3, 4):
-            drawn = layout.manhattan(seed, (-3000.0, -3000.0, 9000.0, 6000.0), 170, 170)
+            drawn = layout.manhattan(seed, (-around, -around, 6000.0 + around, 3000.0 + around), 170, 170)
             masks = way(setup, drawn)
             one, two = design.verify(drawn, masks, setup.process, WINDOW, halo_nm=setup.tiles.halo_nm)
             apart = np.abs(two.epe_nm - one.epe_nm)

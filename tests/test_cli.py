@@ -98,6 +98,16 @@ class Work:
     method: str = "ilt"
 
 
+RUNNING = {
+    "run": "run", "state": "running", "total": 4000, "done": 1000, "computed": 300, "reused": 699, "failed": 1,
+    "failures": [{"index": 7, "where": "tile 7, 1,2 um", "error": "NumericalError: no print", "attempts": 3}],
+    "error": "", "workers": 2, "rate_per_s": 2.5, "started": "2026-01-02T03:04:05+00:00",
+    "session_started": "2026-01-02T03:04:05+00:00", "last_sign_of_life": "2026-01-02T03:10:45+00:00",
+    "expected_end": "2026-01-02T03:30:45+00:00", "left_s": 1200.0, "session_s": 400.0, "sessions": 1,
+    "computed_in_all_sessions": 300, "host": "node7", "pid": 4711, "verdict": None,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class GaugeFile:
     file: Path
@@ -118,10 +128,37 @@ class Wanted:
     hold_out: float = 0.2
 
 
+TIMES = {"1": 7200.0, "100": 80.0, "10000": 9.0}
+PLANNED = {
+    "area_um2": 1600.0,
+    "blocks": 16,
+    "unique_blocks": 9,
+    "correct_cpu_s": 60.0,
+    "verify_cpu_s": 30.0,
+    "core_hours": 0.025,
+    "memory_gib_per_process": 0.8,
+    "wall_s": TIMES,
+    "field": {"size_mm": [26.0, 33.0], "assumed": "none of it the same", "core_hours": 13406.0, "wall_s": TIMES},
+}
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    cluster: str | None = None
+    reuse: Path | None = None
+
+
+@dataclass(frozen=True)
+class Etched:
+    table: Path
+    hold: bool = False
+
+
 class Jobs(types.ModuleType):
     """Stands in for `actinic.jobs`: remembers its calls, answers with what it was told to."""
 
     Work, Sweep, GaugeFile, Wanted, Beyond = Work, Sweep, GaugeFile, Wanted, Beyond
+    Elsewhere, Etched = Elsewhere, Etched
 
     def __init__(self):
         super().__init__("actinic.jobs")
@@ -134,6 +171,8 @@ class Jobs(types.ModuleType):
             "expose": {"corner": "nominal", "drawn_area_um2": 1.5, "intensity_max": 1.25, "grid": [2, np.int32(3)]},
             "data_sets": SETS,
             "roughness": ROUGH,
+            "status": RUNNING,
+            "plan": PLANNED,
             "doctor": {"checks": [{"name": "data", "ok": True, "value": "here", "advice": ""}]},
             "schema": {"type": "object"},
         }
@@ -169,6 +208,7 @@ VERBS = {
     "verify": ["verify", "chip.oas", "mask.oas"],
     "window": ["window", "chip.oas", "--out", "run"],
     "expose": ["expose", "chip.oas"],
+    "status": ["status", "run"],
     "roughness": ["roughness", "edges.csv", "--step", "1"],
     "calibrate": ["calibrate", "gauges.csv", "--free", "dose_scale", "--out", "run"],
     "score": ["score", "iccad13", "masks"],
@@ -209,6 +249,7 @@ def test_arguments_arrive(jobs):
     settings = ("mask.drawn=dark", "resist.diffusion_nm=20")
     assert work == Work(Path("chip.oas"), "67/20", "mine.toml", "-40,-30,60,50", "A b", settings)
     assert out == Path("run") and given["workers"] == 3 and given["force"] is True
+    assert given["etched"] is None and given["elsewhere"] == Elsewhere()
     assert given["command"].startswith("actinic correct chip.oas") and "'A b'" in given["command"]
     given["progress"]("tile", 1, 2)
 
@@ -225,9 +266,11 @@ def test_arguments_arrive(jobs):
     (_, (work, _), given) = jobs.calls.pop()
     assert (work.mask_type, work.phase_layer) == ("altpsm", "1/1")
     assert (given["retarget"], given["hold"]) == (Path("etch.csv"), True)
-    main(["correct", "a.gds", "--out", "run", *mask[:2], "--retarget", "etch.csv"])
+    far = ["--method", "opc", "--cluster", "local:2", "--reuse", "before"]
+    main(["correct", "a.gds", "--out", "run", *mask[:2], "--retarget", "etch.csv", *far])
     (_, (work, _), given) = jobs.calls.pop()
-    assert work.mask_type == "altpsm" and (given["retarget"], given["hold"]) == (Path("etch.csv"), False)
+    assert (work.mask_type, work.method) == ("altpsm", "opc") and given["etched"] == Etched(Path("etch.csv"))
+    assert given["elsewhere"] == Elsewhere("local:2", Path("before"))
     main(["roughness", "a.png", "--step", "0.8", "--blur", "1", "--dark", "--detrend", "mean"])
     taken = {"step_nm": 0.8, "blur_nm": 1.0, "pairs": False, "dark_lines": True, "detrend": "mean"}
     main("window a.gds --mask m.oas --gauges g.csv --focus -300:300:50 --dof 90 --out r".split())
@@ -252,6 +295,16 @@ def test_arguments_arrive(jobs):
     assert schema[1] == ("correct",)
     assert window[1] == (Work(Path("a.gds")), Path("r"), Sweep("-300:300:50", None, 10.0, 90.0, 100))
     assert window[2]["mask"] == Path("m.oas") and window[2]["gauges"] == Path("g.csv") and window[2]["force"] is False
+
+
+def test_plan_tells_window_and_field(jobs, capsys):
+    assert main(["plan", "chip.oas", "--layer", "67/20"]) == errors.DONE
+    [(_, (work,), _)] = jobs.calls
+    assert work.method == "opc"
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["on", "1", "cores", "2.0", "h", "2.0", "h"] in lines
+    assert ["together", "0.025", "core-h", "13,406", "core-h"] in lines
+    assert "Assumed of the field: none of it the same." in " ".join(lines[-1])
 
 
 def test_summary_is_verdict_numbers_files(jobs, capsys):

@@ -121,6 +121,12 @@ def test_smo_page_python(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_scale_page_python(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "docs" / "scale.md", tmp_path, monkeypatch)
+    assert len(list(names["Store"](tmp_path / "store").keys())) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 9
+
+
 def test_picture_shows_the_written_mask(api, monkeypatch):
     names, folder = api
     shutil.copy(folder / "drawn.oas", folder / "run" / "layout.oas")

@@ -212,10 +212,10 @@ sys.exit(main(sys.argv[1:]))
     [
         ("tiles 0 ", "all", 130, "interrupted"),  # the workers may still be starting
         pytest.param("tiles 1 ", "all", 130, "interrupted", marks=pytest.mark.slow),  # they are at work
-        ("tiles 1 ", "worker", 3, "a worker process died (SIGKILL)"),
+        pytest.param("tiles 1 ", "worker", 0, "", marks=pytest.mark.slow),  # another takes its place
     ],
 )
-def test_ctrl_c_or_a_killed_worker_leaves_nothing_behind(chip, tmp_path, sign, whom, code, said):
+def test_ctrl_c_leaves_nothing_behind_and_a_killed_worker_is_replaced(chip, tmp_path, sign, whom, code, said):
     out = tmp_path / "run"
     words = ["correct", str(chip), "--layer", "67/20", "--window", "1,1,2.6,2", "--workers", "2", "--out", str(out)]
     words += ["--set=tiles.core_nm=1000", "--set=tiles.halo_nm=600"]
@@ -241,8 +241,8 @@ def test_ctrl_c_or_a_killed_worker_leaves_nothing_behind(chip, tmp_path, sign, w
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     assert process.returncode == code
-    assert err.startswith(f"actinic: {said}") and len(err.splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert err == (f"actinic: {said}\n" if said else "")
+    assert list(tmp_path.iterdir()) == ([out] if code == 0 else [])
     for worker in workers:
         with pytest.raises(ProcessLookupError):
             os.kill(worker, 0)

@@ -14,20 +14,23 @@ from scipy.special import ndtr
 
 from actinic import design, jobs, layout
 from actinic.config import dump
-from actinic.design.opc import bounds, image, sites, step
+from actinic.design.opc import bounds, image, model, sites, step
 from actinic.design.opc import jogs as jogged
 from actinic.design.opc.edges import boxes, edges_of, healed
 from actinic.design.opc.spectrum import polygon_spectrum
+from actinic.design.opc.stitch import stitched
 from actinic.errors import ConfigError
 from actinic.forward import anchored
 from actinic.jobs import load_setup
 from actinic.layout import Layout, rings
-from actinic.metrology import rule_violations
+from actinic.metrology import gauges, rule_violations, spline
 from actinic.optics import band
+from actinic.scale import split
 from actinic.types import Grid
 
 WINDOW = (0.0, 0.0, 1600.0, 1200.0)
-TILE = Grid((160, 160), 20.0, (-800.0, -1000.0))
+TILE = Grid((180, 190), 20.0, (-1000.0, -1100.0))
+AMBIT = 1000.0
 
 
 def square(x0, y0, x1, y1):
@@ -39,9 +42,8 @@ def edges_from(drawn, jog_nm=0.0):
 
 
 def coefficients(edges, grid, orders):
-    x, y, sign, *_ = image.vertices(edges, 0.0, grid)
-    height, width = grid.period_nm
-    return polygon_spectrum(x / width, y / height, sign, orders)
+    mask, (height, width) = image.vertices(edges, 0.0, grid), grid.period_nm
+    return polygon_spectrum(mask.x / width, mask.y / height, mask.sign, orders)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,20 @@ def drawn():
 @pytest.fixture(scope="module")
 def setup():
     full = load_setup("krf-dry")
-    return replace(full, process=anchored(full.process), opc=replace(full.opc, tiles=design.Tiles(2000.0, 600.0)))
+    return replace(full, process=anchored(full.process), opc=replace(full.opc, ambit_nm=1000.0, context_nm=400.0))
+
+
+@pytest.fixture(scope="module")
+def made(setup):
+    """The model on the tile."""
+    return model.model_of(model.Hashed(dump(setup.process)), AMBIT, 24)
+
+
+def seen(made, setup, found, shift=0.0, fixed=None):
+    x0, y0 = TILE.origin_nm
+    at = found.x_nm + shift * found.nx - x0, found.y_nm + shift * found.ny - y0, found.nx, found.ny
+    imaging = made.imaging(setup.process, Grid(TILE.shape, TILE.pitch_nm))
+    return image.view(imaging, imaging, made.offset, at, fixed)
 
 
 def test_coefficients_of_a_rectangle_are_sincs():
@@ -73,8 +88,9 @@ def test_coefficients_are_those_of_the_raster(drawn):
     orders = (16, 16)
     raster = band.mask_spectrum(covered, orders)
     np.testing.assert_allclose(coefficients(edges_from(drawn), TILE, orders), raster, atol=3e-6)
-    single = [jnp.asarray(v, jnp.float32) for v in image.vertices(edges_from(drawn), 0.0, TILE)[:3]]
-    found = polygon_spectrum(single[0] / 3200, single[1] / 3200, single[2], orders)
+    mask, (height, width) = image.vertices(edges_from(drawn), 0.0, TILE), TILE.period_nm
+    single = [jnp.asarray(v, jnp.float32) for v in (mask.x / width, mask.y / height, mask.sign)]
+    found = polygon_spectrum(*single, orders)
     np.testing.assert_allclose(found, raster, atol=1e-5)
 
 
@@ -135,67 +151,85 @@ def test_short_edges_are_healed(ring, expected):
     np.testing.assert_allclose(np.roll(found, -start, axis=0), expected)
 
 
-def test_answers_are_differences_of_images(setup, drawn):
+def test_answers_are_differences_of_images(setup, drawn, made):
     edges = edges_from(drawn, 20.0)
     found = sites.sites_of(drawn, WINDOW, 60.0, 120.0)
-    x0, y0 = TILE.origin_nm
     near = np.flatnonzero(((boxes(edges)[:, 2:] > (200, 200)) & (boxes(edges)[:, :2] < (1200, 800))).all(axis=1))
-    box = np.clip(boxes(edges)[near], -700, 2200) - (x0, y0, x0, y0)
+    box = np.clip(boxes(edges)[near], -700, 2200)
+    view = seen(made, setup, found)
 
-    def at(edges, near=None):
-        task = image.TileTask(
-            dump(setup.process),
-            Grid(TILE.shape, TILE.pitch_nm),
-            leading=24,
-            answering=24,
-            vertices=image.vertices(edges, 0.0, TILE),
-            fixed=None,
-            sites=(found.x_nm - x0, found.y_nm - y0, found.nx, found.ny),
-            room=(512, 512),
-            rest=rest,
-            near=near,
-        )
-        return image.evaluate(task)
+    def at(edges):
+        return image.printed(view, image.vertices(edges, 0.0, TILE), len(found))[0]
 
-    rest = None
-    answer = at(edges, image.Near(near, box, 300.0))
-    rest = answer.rest  # as the solver does: what is not leading is held
-    assert len(answer.edge) > 200 and len(set(answer.edge)) > 10
+    def answer(part):
+        pairs = image.within(box[part], found.x_nm, found.y_nm, 300.0)
+        return image.answers(view, image.vertices(edges, 0.0, TILE), near[part], box[part], pairs, 300.0)
+
+    together = answer(slice(None))
+    assert len(together.edge) > 200 and len(set(together.edge)) > 10
+    steepest = np.abs(together.derivative).max()
     for k in range(0, len(near), len(near) // 6):
         edge, moved = near[k], np.zeros(len(edges))
         moved[edge] = 2.0
-        high, low = (at(edges.at(edges.position_nm + sign * moved)).value for sign in (1, -1))
-        alone = at(edges, image.Near(near[k : k + 1], box[k : k + 1], 300.0))
+        high, low = (at(edges.at(edges.position_nm + sign * moved)) for sign in (1, -1))
+        alone = answer(slice(k, k + 1))
         difference = (high - low) / 4
-        np.testing.assert_allclose(alone.derivative, difference[alone.site], atol=3e-6)
+        np.testing.assert_allclose(alone.derivative, difference[alone.site], atol=3e-3 * steepest)
         # Together with the others of its group it differs by what they do beyond the reach.
-        here = answer.edge == edge
-        np.testing.assert_allclose(answer.derivative[here], difference[answer.site[here]], atol=2e-4)
+        here = together.edge == edge
+        np.testing.assert_allclose(together.derivative[here], difference[together.site[here]], atol=2e-4)
 
 
-def test_slopes_are_differences_along_the_normals(setup, drawn):
+def test_pairs_within_reach():
+    random = np.random.default_rng(2)
+    low = random.uniform(0, 1000, (40, 2))
+    box = np.hstack([low, low + random.uniform(0, 200, (40, 2))])
+    x, y = random.uniform(0, 1000, (2, 300))
+    found = set(zip(*(v.tolist() for v in image.within(box, x, y, 70.0)), strict=True))
+    for b in range(40):
+        dx, dy = (np.maximum(np.maximum(box[b, k] - v, v - box[b, 2 + k]), 0) for k, v in enumerate((x, y)))
+        assert {p for c, p in found if c == b} == set(np.flatnonzero(np.hypot(dx, dy) < 70).tolist())
+
+
+def test_slopes_are_differences_along_the_normals(setup, drawn, made):
     found = sites.sites_of(drawn, WINDOW, 60.0, 120.0)
-    x0, y0 = TILE.origin_nm
+    mask = image.vertices(edges_from(drawn), 0.0, TILE)
 
     def value(shift):
-        at = found.x_nm + shift * found.nx - x0, found.y_nm + shift * found.ny - y0
-        task = image.TileTask(
-            dump(setup.process),
-            Grid(TILE.shape, TILE.pitch_nm),
-            24,
-            24,
-            image.vertices(edges_from(drawn), 0.0, TILE),
-            None,
-            (*at, found.nx, found.ny),
-            (512, 512),
-            None,
-            None,
-        )
-        return image.evaluate(task)
+        return image.printed(seen(made, setup, found, shift), mask, len(found))
 
-    difference = (value(1.0).value - value(-1.0).value) / 2
-    np.testing.assert_allclose(value(0.0).slope, difference, atol=3e-6)
+    difference = (value(1.0)[0] - value(-1.0)[0]) / 2
+    np.testing.assert_allclose(value(0.0)[1], difference, atol=3e-6)
     assert np.median(difference) < -2e-3  # clear lines: darker outside
+
+
+def test_the_image_does_not_know_the_tile(setup, drawn, made):
+    """What a point prints depends on the mask within the ambit: not on the tile, nor on what lies beyond."""
+    found = sites.sites_of(drawn, WINDOW, 60.0, 120.0)
+    other = Grid((201, 183), 20.0, (-1013.0, -1027.0))
+    far = layout.boolean(drawn, square(-2000, -2000, -1001, 3600), "not")  # nothing there, AMBIT from the window
+    values = []
+    for grid, mask in ((TILE, drawn), (other, drawn), (other, far)):
+        x0, y0 = grid.origin_nm
+        at = found.x_nm - x0, found.y_nm - y0, found.nx, found.ny
+        imaging = made.imaging(setup.process, Grid(grid.shape, grid.pitch_nm))
+        view = image.view(imaging, imaging, made.offset, at, None)
+        values.append(image.printed(view, image.vertices(edges_from(mask), 0.0, grid), len(found))[0])
+    np.testing.assert_allclose(values[1], values[0], atol=3e-5)
+    np.testing.assert_allclose(values[2], values[1], atol=3e-5)
+
+
+def test_the_image_is_that_of_abbe(setup, drawn, made):
+    found = sites.sites_of(drawn, WINDOW, 60.0, 120.0)
+    value, _ = image.printed(seen(made, setup, found), image.vertices(edges_from(drawn), 0.0, TILE), len(found))
+    (verified,) = design.verify(drawn, [drawn], setup.process, WINDOW, halo_nm=1200.0, pitch_nm=10.0)
+    reference_image = spline(verified.latent.values, verified.latent.grid)
+    reference = reference_image(found.x_nm, found.y_nm)
+    inside = (np.abs(found.x_nm - 800) < 780) & (np.abs(found.y_nm - 600) < 580)
+    assert np.sqrt(np.mean((value - reference)[inside] ** 2)) < 4e-3
+    assert made.rms < 3e-3 and 0 < made.offset < 5e-3
+    slope = abs(reference_image.slope(found.x_nm, found.y_nm, found.nx, found.ny))[inside]
+    assert made.slope_per_nm == pytest.approx(np.median(slope), rel=0.3)
 
 
 def test_groups_are_apart():
@@ -318,16 +352,19 @@ def test_spliced_edges_keep_the_rest():
 
 
 def test_a_wide_line_comes_to_its_place(setup):
-    # 400 nm wide, far from everything: no jogs, and the edges print where they are drawn to a grid line's half.
-    line = square(-3000, 400, 5000, 800)
-    found = design.correct_edges(line, WINDOW, setup)
-    fine = replace(setup, opc=replace(setup.opc, limits=replace(setup.opc.limits, grid_nm=0.05)))
+    # 400 nm wide, far from everything: no jogs, and the edges print where they are drawn to a grid line's half and to
+    # what the model is off by where nothing is near.
+    wide = replace(setup, opc=replace(setup.opc, ambit_nm=2100.0))
+    line = square(-5000, 400, 7000, 800)
+    found = design.correct_edges(line, WINDOW, wide)
+    fine = replace(wide, opc=replace(wide.opc, limits=replace(wide.opc.limits, grid_nm=0.05)))
     exact = design.correct_edges(line, WINDOW, fine)
-    verified = design.verify(line, [line, found.mask, exact.mask], setup.process, WINDOW, halo_nm=600.0)
+    verified = design.verify(line, [line, found.mask, exact.mask], setup.process, WINDOW, halo_nm=2000.0)
     before, after, finer = (v.summary for v in verified)
-    assert len(found.mask.contours) == 1 and len(found.mask.contours[0]) == 4
-    assert before.max_abs_nm > 1.2 and after.max_abs_nm < 0.75
-    assert finer.max_abs_nm < 0.15
+    inside = layout.clipped(found.mask, WINDOW)
+    assert len(inside.contours) == 1 and len(inside.contours[0]) == 4
+    assert before.max_abs_nm > 1.2 and after.max_abs_nm < 0.9
+    assert finer.max_abs_nm < 0.4
 
 
 @pytest.fixture(scope="module")
@@ -342,8 +379,49 @@ def test_corrected_mask_prints_the_target_and_keeps_the_rules(setup, drawn, corr
     assert after.summary.max_abs_nm < 12
     assert not layout.rule_markers(corrected.mask, 60, 60, 0, jog_nm=20, window_nm=(-250, -250, 1850, 1450))
     assert all((ring % 1 == 0).all() for ring in corrected.mask.contours)
-    errors = [made.rms_nm for made in corrected.steps]
-    assert errors[-1] < 0.6 * errors[0] and corrected.steps[-1].edges > corrected.steps[0].edges
+    (steps,) = corrected.steps
+    assert steps[-1].rms_nm < 0.6 * steps[0].rms_nm and steps[-1].edges > steps[0].edges
+
+
+@pytest.mark.slow
+def test_blocks_agree_with_one_piece_and_leave_no_seam(setup):
+    drawn = layout.manhattan(5, (-5000.0, -5000.0, 7000.0, 6600.0), 170, 170)
+    deep = replace(setup, opc=replace(setup.opc, ambit_nm=1400.0, context_nm=1600.0))
+    corrected = design.correct_edges(drawn, WINDOW, deep)
+    found = design.correct_edges(drawn, WINDOW, replace(deep, opc=replace(deep.opc, block_nm=1900.0)))
+    assert len(found.steps) == 4
+    assert not layout.rule_markers(found.mask, 60, 60, 0, jog_nm=20, window_nm=(-250, -250, 1850, 1450))
+    one, four = design.verify(drawn, [corrected.mask, found.mask], setup.process, WINDOW, halo_nm=600.0)
+    moved = np.abs(one.epe_nm - four.epe_nm)
+    # Rounded to the mask's grid of 1 nm, an edge may fall on either line.
+    assert np.median(moved) < 0.05 and moved.max() < 1.2
+
+
+def test_steps_at_a_seam_are_evened_out():
+    opc = load_setup("krf-dry").opc
+    tiles = split((0.0, 0.0, 2000.0, 1000.0), 20.0, 1000.0, 0.0).tiles
+    left, right = square(-500, 300, 1000, 500), square(1000, 302, 2500, 500)
+    found = stitched([left, right], tiles, opc)
+    assert not layout.boolean(found, square(-500, 301, 2500, 500), "xor").contours
+    # Even where that costs a distance.
+    above = square(600, 560, 1400, 700)
+    halves = [
+        layout.merged([*part.contours, *layout.clipped(above, window).contours], 1.0)
+        for part, window in (
+            (square(-500, 300, 1000, 500), (-500, 0, 1000, 1000)),
+            (square(1000, 300, 2500, 502), (1000, 0, 2500, 1000)),
+        )
+    ]
+    mended = stitched(halves, tiles, opc)
+    assert len(mended.contours) == 2 and not layout.rule_markers(mended, 60, 60, 0, jog_nm=20)
+
+
+def test_gauges_of_a_cut_edge_are_those_of_the_whole():
+    whole, cut = square(-3013, 0, 4017, 300), square(-1507, 0, 4017, 300)
+    window = (-200.0, -50.0, 900.0, 350.0)
+    one, two = (gauges(drawn, window, 20.0, corner_nm=100.0, long_nm=2000.0) for drawn in (whole, cut))
+    np.testing.assert_array_equal(one.x_nm, two.x_nm)
+    assert (one.x_nm % 20 == 0).all() and len(one) == 2 * 55
 
 
 def test_slanted_polygons_stay_and_are_seen(setup):
@@ -401,7 +479,7 @@ def test_every_mask_and_polarity(setup, kind, polarity):
 @pytest.mark.slow
 def test_a_run_whatever_the_number_of_workers(tmp_path, drawn):
     layout.write_layout(tmp_path / "drawn.oas", {(1, 0): drawn})
-    small = ("opc.tiles.core_nm=1400", "opc.tiles.halo_nm=600", "tiles.halo_nm=600")
+    small = ("opc.block_nm=1400", "opc.ambit_nm=800", "opc.context_nm=300", "tiles.halo_nm=600")
     work = jobs.Work(tmp_path / "drawn.oas", "1/0", window="0,0,1.6,1.2", settings=small, method="opc")
     results = [jobs.correct(work, tmp_path / f"run{n}", workers=n) for n in (1, 2)]
     one, two = (layout.read_layout(Path(result["mask"]), (1, 0)) for result in results)

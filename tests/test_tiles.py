@@ -1,6 +1,8 @@
 """Tiling is pure geometry: cores cover the window once, weights add up, nothing depends on where the window is."""
 
+import functools
 import importlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actinic.errors import NumericalError
+from actinic.errors import NumericalError, WorkerLost
 from actinic.scale import pool, split, stitch
 
 module = importlib.import_module("actinic.scale.pool")  # the package gives this name to the function
@@ -72,13 +74,21 @@ def _fail(x):
     raise ValueError(f"task {x}")
 
 
+@pytest.fixture(scope="module")
+def crew():
+    """Two workers that nothing happens to."""
+    with pool(2) as spread:
+        yield spread
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_order_and_errors_come_back(workers):
     with pool(workers) as spread:
+        assert spread.workers == workers
         assert list(spread(_square, range(5))) == [0, 1, 4, 9, 16]
         assert list(spread(_square, range(2))) == [0, 1]
-    with pytest.raises(ValueError, match="task 0"), pool(workers) as spread:
-        list(spread(_fail, range(3)))
+        with pytest.raises(ValueError, match="task 0"):
+            list(spread(_fail, range(3)))
 
 
 def _die(task):
@@ -95,24 +105,87 @@ def _die_within_the_answer(task):
     return number
 
 
-@pytest.mark.parametrize("function", [_die, _die_within_the_answer])
-def test_the_death_of_a_worker_is_told_and_ends_the_others(function, tmp_path):
-    go = tmp_path / "go"
-    with pytest.raises(NumericalError, match=r"worker process died \(SIGKILL\)"), pool(2) as spread:
-        for _ in spread(function, [(0, go), (1, go)]):
+def test_a_task_that_kills_its_workers_is_given_up():
+    before = set(multiprocessing.active_children())
+    with pytest.raises(WorkerLost, match=r"worker process died \(SIGKILL\) 3 times"), pool(2) as spread:
+        list(spread(_die, [0]))
+    assert set(multiprocessing.active_children()) == before
+
+
+def test_a_worker_that_dies_within_its_answer_is_replaced(tmp_path):
+    go, lengths = tmp_path / "go", []
+    with pool(2) as spread:
+        before = set(multiprocessing.active_children())
+        for answer in spread(_die_within_the_answer, [(0, go), (1, go)]):
+            lengths.append(answer if answer == 0 else len(answer))
             go.touch()
-            while len(multiprocessing.active_children()) == 2:  # while nobody listens to the other
+            while lengths == [0] and before == set(multiprocessing.active_children()):  # nobody listens to the other
                 time.sleep(0.01)
-    assert multiprocessing.active_children() == []
+        assert len(multiprocessing.active_children()) == 2
+    assert lengths == [0, 10_000_000]
+
+
+def test_a_worker_killed_before_it_begins_does_not_count(monkeypatch):
+    """More kills than would give the task up, all before it is begun."""
+    give, left = module._Crew._give, [4]
+
+    def give_and_kill(crew, link, order):
+        give(crew, link, order)
+        if left[0]:
+            left[0] -= 1
+            crew._crew[link].process.kill()
+
+    monkeypatch.setattr(module._Crew, "_give", give_and_kill)
+    with pool(2) as spread:
+        assert list(spread(_square, [3])) == [9] and left == [0]
+
+
+def _leave(task):
+    os._exit(7)
+
+
+def test_workers_that_only_die_end_the_run(monkeypatch):
+    monkeypatch.setattr(module, "DEATHS", 10**6)
+    monkeypatch.setattr(module._Crew, "LIMIT", 1)
+    with pytest.raises(NumericalError, match=r"\d worker processes died \(exit code 7\) one after the other"):
+        with pool(2) as spread:
+            list(spread(_leave, [0]))
+
+
+def _loaded(big, x):
+    return len(big) + x
+
+
+class _Counted(bytes):
+    pickled = 0
+
+    def __reduce__(self):
+        _Counted.pickled += 1
+        return bytes, (bytes(self),)
+
+
+def test_what_tasks_share_travels_once(crew):
+    shared = functools.partial(_loaded, _Counted(100))
+    assert list(crew(shared, range(20))) == list(range(100, 120))
+    assert list(crew(_square, range(3))) == [0, 1, 4]
+    assert list(crew(shared, range(2))) == [100, 101]
+    assert _Counted.pickled == 2  # the other function took its place for a while
+
+
+def test_tasks_are_taken_when_there_is_room(crew):
+    taken = []
+    results = crew(_square, (taken.append(n) or n for n in itertools.count()))
+    assert [next(results) for _ in range(5)] == [0, 1, 4, 9, 16]
+    assert len(taken) < 5 + 64 + 2
 
 
 def test_ctrl_c_while_workers_are_started_comes_after(monkeypatch):
+    before = set(multiprocessing.active_children())
     hire, hired = module._Crew.hire, []
 
     def interrupted_hire(crew):
         signal.raise_signal(signal.SIGINT)
-        hire(crew)
-        hired.extend(multiprocessing.active_children())
+        hired.append(hire(crew))
 
     monkeypatch.setattr(module._Crew, "hire", interrupted_hire)
     # What is started in the background may have been told to ignore it.
@@ -120,7 +193,7 @@ def test_ctrl_c_while_workers_are_started_comes_after(monkeypatch):
     try:
         with pytest.raises(KeyboardInterrupt), pool(2):
             pytest.fail("the block was entered")
-        assert hired and multiprocessing.active_children() == []
+        assert len(hired) == 2 and set(multiprocessing.active_children()) == before
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     finally:
@@ -144,12 +217,17 @@ def _fail_strangely(x):
     raise _Unpicklable("no ", "way")
 
 
-def test_an_exception_that_cannot_travel_is_told_and_maps_may_be_left_unfinished():
-    with pool(2) as spread:
-        assert next(spread(_square, range(1, 9))) == 1
-        with pytest.raises(RuntimeError, match="_Unpicklable: no way"):
-            list(spread(_fail_strangely, range(1)))
-        assert list(spread(_square, range(5))) == [0, 1, 4, 9, 16]
+def test_an_exception_that_cannot_travel_is_told_and_maps_may_be_left_unfinished(crew):
+    assert next(crew(_square, range(1, 9))) == 1
+    with pytest.raises(RuntimeError, match="_Unpicklable: no way"):
+        list(crew(_fail_strangely, range(1)))
+    assert list(crew(_square, range(5))) == [0, 1, 4, 9, 16]
+
+
+def test_maps_may_take_turns(crew):
+    assert list(zip(crew(_square, range(9)), crew(_square, range(1, 10)), strict=True)) == [
+        (n * n, (n + 1) ** 2) for n in range(9)
+    ]
 
 
 def test_cores_laid_in_their_places_are_the_window():

@@ -4,6 +4,7 @@ ActinicError
 ├── ConfigError      a setting, preset or argument is wrong             exit code 2
 ├── InputError       a file, layer or window cannot be used             exit code 2
 ├── NumericalError   a computation did not give a usable result         exit code 3
+│   └── WorkerLost   the process that computed it died, again and again
 └── MissingError     an optional package, device or data set is absent  exit code 4
 
 Exit codes of every verb: 0 done and in spec, 1 done but out of spec, 2 usage or configuration,
@@ -31,6 +32,10 @@ class NumericalError(ActinicError):
     """A computation did not give a usable result."""
 
     exit_code = NUMERICAL
+
+
+class WorkerLost(NumericalError):
+    """The process that computed a task died each time it was tried."""
 
 
 class MissingError(ActinicError):

@@ -16,10 +16,13 @@ from .images import scanner_of as scanner_of
 from .limits import MaskLimits as MaskLimits
 from .limits import Tiles as Tiles
 from .opc import EdgeCorrected as EdgeCorrected
+from .opc import EdgeWork as EdgeWork
 from .opc import Opc as Opc
 from .opc import correct_edges as correct_edges
 from .opc import edge_tiling as edge_tiling
+from .opc import edge_work as edge_work
 from .opc import opc_of as opc_of
+from .opc import solve_block as solve_block
 from .repair import repaired as repaired
 from .retarget import EtchTable as EtchTable
 from .retarget import Retargeted as Retargeted

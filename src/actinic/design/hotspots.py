@@ -64,10 +64,11 @@ def ranked(found: Verification, limits: Limits, covered: Sequence[Covered] = ())
     spots = [*_defects(found), *_edges(found, limits), *_bands(found, limits), *_narrow(found, limits)]
     for against in covered:
         spots += _uncovered(against)
-    return sorted(spots, key=_rank)
+    return sorted(spots, key=rank)
 
 
-def _rank(spot: Spot):
+def rank(spot: Spot):
+    """A key that sorts the worst first."""
     if spot.beyond_nm is None:
         return False, FATAL.index(spot.kind), -spot.value, spot.box_nm
     return True, 0, -spot.beyond_nm, spot.box_nm

@@ -12,6 +12,9 @@ from ..optics import Scanner, abbe, band
 from ..scale import Tile
 from ..types import Grid, double
 
+# Tiles that are imaged at a time.
+TOGETHER = 8
+
 
 def scanner_of(process: Process) -> Scanner:
     """The process's scanner; ConfigError when its optics are the kernels of one tile."""
@@ -27,16 +30,23 @@ def aerial_images(
 
     A mask is one layout of what transmits for each of its layers, and must reach the tiles' ends. They are
     rasterised at half the tiles' pitch: pixel averages fold the mask's highest frequencies back, and half the
-    pixel leaves a quarter of that.
+    pixel leaves a quarter of that. The tiles are alike but for where they lie.
     """
     scanner, exact = scanner_of(process), double(process)
-    for tile in tiles:
-        period = tile.grid.period_nm
-        points, _ = scanner.source_points(period)
-        orders = scanner.orders(period, points)
-        fine = tile.grid.with_pitch(tile.grid.pitch_nm / 2)
-        amplitudes = np.stack([transmitted(exact.mask, _spectra(layers, fine, orders)) for layers in masks])
-        yield np.stack([abbe.aerial(scanner, amplitudes, tile.grid, focus, process.film) for focus in focus_nm], axis=1)
+    todo = list(tiles)
+    for start in range(0, len(todo), TOGETHER):
+        together = todo[start : start + TOGETHER]
+        grid = together[0].grid
+        points, _ = scanner.source_points(grid.period_nm)
+        orders = scanner.orders(grid.period_nm, points)
+        amplitudes = []
+        for tile in together:
+            fine = tile.grid.with_pitch(tile.grid.pitch_nm / 2)
+            amplitudes.append(np.stack([transmitted(exact.mask, _spectra(layers, fine, orders)) for layers in masks]))
+        # The lens's pupils are the same for all of them.
+        stack = np.stack(amplitudes)
+        found = np.stack([abbe.aerial(scanner, stack, grid, focus, process.film) for focus in focus_nm], axis=2)
+        yield from found
 
 
 def _spectra(layers: tuple[Layout, ...], grid: Grid, orders: tuple[int, int]) -> np.ndarray:

@@ -11,7 +11,7 @@ from ..design.retarget import Retargeted
 from ..design.setup import Setup
 from ..design.verify import Verification, corner_distance_nm
 from ..layout import Layout, Marker, boolean, clipped, coverage, layers, read_layout, rule_markers
-from ..metrology import ENCLOSURE, END_CAP, Gauges, counted, gauges, mask_shots, rule_violations
+from ..metrology import ENCLOSURE, END_CAP, EpeSummary, Gauges, counted, gauges, mask_shots, rule_violations
 from ..types import Grid
 
 # The corrected surroundings of the window are written beside the mask so that the edge of the window can be
@@ -43,20 +43,30 @@ def checked(found: Verification, setup: Setup, written: Layout, covered: Sequenc
     rules = rules_of(written, setup, window)
     raster = violations(clipped(written, window), setup, window)
     shots = mask_shots(clipped(written, window))
-    listed = [{"rank": n + 1} | asdict(spot) for n, spot in enumerate(spots)]
     result = {
         **_widths(found),
-        "hotspots": len(spots),
-        "hotspot_limit_nm": limits_of(setup).epe_nm,
-        "hotspot_list": listed,
-        "rule_violations": sum(raster.values()),
-        "rule_violations_by": raster,
-        "rule_violations_klayout": {rule: sum(m.kind == f"mask {rule}" for m in rules) for rule in RULES},
-        "rule_list": [m._asdict() for m in rules],
+        **told_spots(spots, limits_of(setup)),
+        **told_rules(raster, rules),
         "shots": shots.shots,
         "vertices": shots.vertices,
     }
     return Checked(spots, rules, result)
+
+
+def told_spots(spots: Sequence[Spot], limits: Limits) -> dict:
+    """Hotspots as JSON shows them."""
+    listed = [{"rank": n + 1} | asdict(spot) for n, spot in enumerate(spots)]
+    return {"hotspots": len(spots), "hotspot_limit_nm": limits.epe_nm, "hotspot_list": listed}
+
+
+def told_rules(raster: dict[str, int], rules: Sequence[Marker]) -> dict:
+    """Broken mask rules by both codes as JSON shows them."""
+    return {
+        "rule_violations": sum(raster.values()),
+        "rule_violations_by": raster,
+        "rule_violations_klayout": {rule: sum(m.kind == f"mask {rule}" for m in rules) for rule in RULES},
+        "rule_list": [m._asdict() for m in rules],
+    }
 
 
 def limits_of(setup: Setup) -> Limits:
@@ -83,8 +93,13 @@ def in_spec(v: Verification, setup: Setup, spots: Sequence[Spot] = ()) -> bool:
     Of the hotspots those decide that are a failure on the wafer: a pinch, a near bridge, a layer not covered as asked;
     a PV band only where the setup states how wide it may be. Broken mask rules are told and do not decide.
     """
-    s, spec = v.summary, setup.spec
-    if s.failures or s.line_end_failures or v.defects:
+    return meets(v.summary, len(v.defects), spots, setup)
+
+
+def meets(s: EpeSummary, defects: int, spots: Sequence[Spot], setup: Setup) -> bool:
+    """The same, from the figures."""
+    spec = setup.spec
+    if s.failures or s.line_end_failures or defects:
         return False
     deciding = {PINCH, NEAR_BRIDGE, ENCLOSURE, END_CAP}
     if spec is not None and spec.max_pv_band_nm is not None:

@@ -20,7 +20,7 @@ from ..optics import Freeform, pixels
 from ..timing import Clock
 from ..types import Grid, double
 from . import smo_report
-from .correct import read_mask
+from .checked import read_mask
 from .folder import provenance, refuse_existing, run_folder
 from .window import Sweep, focus_series, found_cuts, required, widest_nm
 from .work import Progress, Work, load_setup, quiet

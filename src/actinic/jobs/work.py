@@ -11,7 +11,7 @@ from ..config import build, load_toml, override
 from ..design import Setup
 from ..errors import ConfigError, MissingError
 from ..forward import Process, phases
-from ..layout import Layout, extent_nm, parse_layer, parse_window, read_layout
+from ..layout import Layout, Repeats, extent_nm, parse_layer, parse_window, read_layout, repeats
 from ..mask import AlternatingPSM, parse_mask
 from ..types import double
 
@@ -65,6 +65,10 @@ class Work:
             read_layout(self.layout, number, (x0, y0, x1, y1), self.cell)  # an error here names the window asked for
         around = (x0 - around_nm, y0 - around_nm, x1 + around_nm, y1 + around_nm)
         return read_layout(self.layout, number, around, self.cell)
+
+    def repeats(self) -> Repeats | None:
+        """The largest regular array that the layer holds; see `layout.repeats`."""
+        return repeats(self.layout, self.layer_number(), self.cell)
 
     def read_shifted(self, file: Path, around_nm: float = 0.0) -> Layout | None:
         """The shifted glass of an alternating mask, from a file's phase layer, if one is named."""

@@ -1,5 +1,7 @@
 """Layouts: polygons in integer database units, read, written, combined, generated and rasterised."""
 
+from .arrays import Repeats as Repeats
+from .arrays import repeats as repeats
 from .bitmap import outlines as outlines
 from .boolean import boolean as boolean
 from .boolean import clipped as clipped

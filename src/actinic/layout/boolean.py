@@ -49,7 +49,11 @@ def sized(layout: Layout, nm: float) -> Layout:
 
 def clipped(layout: Layout, window_nm: tuple[float, float, float, float]) -> Layout:
     """What lies inside (x0, y0, x1, y1) nm, the window snapped to the nearest database units."""
-    return layout_of(region_of(layout), layout.dbu_nm, window_box(window_nm, layout.dbu_nm))
+    box = window_box(window_nm, layout.dbu_nm)
+    x0, y0, x1, y1 = layout.boxes.T
+    near = np.flatnonzero((x1 >= box.left) & (x0 <= box.right) & (y1 >= box.bottom) & (y0 <= box.top))
+    region = db.Region(_merge([layout.contours[k] for k in near.tolist()]))
+    return layout_of(region, layout.dbu_nm, box)
 
 
 def window_box(window_nm: tuple[float, float, float, float], dbu_nm: float) -> db.Box:

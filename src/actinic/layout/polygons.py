@@ -28,6 +28,13 @@ class Layout:
             [np.hstack([ring, np.roll(ring, -1, axis=0)]) for ring in self.contours]
         ).astype(np.float64)
 
+    @cached_property
+    def boxes(self) -> np.ndarray:
+        """int64 (ring, 4): x0, y0, x1, y1 of every ring in database units."""
+        if not self.contours:
+            return np.zeros((0, 4), np.int64)
+        return np.array([(*ring.min(axis=0), *ring.max(axis=0)) for ring in self.contours], np.int64)
+
     @property
     def area_nm2(self) -> float:
         x0, y0, x1, y1 = self.edges_nm.T

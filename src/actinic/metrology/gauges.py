@@ -29,7 +29,12 @@ class Gauges:
 
 
 def gauges(
-    layout: Layout, window_nm: tuple[float, float, float, float], step_nm: float = 10.0, *, corner_nm: float
+    layout: Layout,
+    window_nm: tuple[float, float, float, float],
+    step_nm: float = 10.0,
+    *,
+    corner_nm: float,
+    long_nm: float = np.inf,
 ) -> Gauges:
     """Gauges every `step_nm` along every edge, centred on it, none nearer than `corner_nm` to its ends.
 
@@ -37,7 +42,8 @@ def gauges(
     LINE_END. Collinear points are no corners. A gauge belongs to the window (x0, y0, x1, y1) if
     x0 <= x < x1 and y0 <= y < y1, so windows side by side share none and lose none; positions do not depend on
     the window. Give a layout that reaches beyond the window: where it ends exactly on a side of the window,
-    edges along that side count as cuts and get no gauges.
+    edges along that side count as cuts and get no gauges. On upright and level edges longer than `long_nm` gauges stand
+    at whole multiples of the step instead, so that those of a cut edge are among those of the whole one.
     """
     if not step_nm > 0 or not corner_nm >= 0:
         raise ConfigError(f"gauges need step_nm > 0 and corner_nm >= 0, not {step_nm} and {corner_nm}")
@@ -55,9 +61,16 @@ def gauges(
     along = along / length[:, None]
     short = length < 2 * corner_nm
     count = np.where(short, 1, np.floor((length - 2 * corner_nm) / step_nm + 1e-9) + 1).astype(np.int64)
+    first = 0.5 * (length - (count - 1) * step_nm)
+    # Where an edge starts along itself, if it runs along an axis.
+    start = (edges[:, :2] * along).sum(1)
+    fixed = (length > long_nm) & (np.abs(along).max(1) == 1)
+    lattice = np.ceil((start + corner_nm) / step_nm - 1e-9) * step_nm - start
+    first = np.where(fixed, lattice, first)
+    count = np.where(fixed, np.floor((length - corner_nm - first) / step_nm + 1e-9).astype(np.int64) + 1, count)
     edge = np.repeat(np.arange(len(edges)), count)
     order = np.arange(edge.size) - np.repeat(np.cumsum(count) - count, count)
-    at = 0.5 * length[edge] + (order - 0.5 * (count[edge] - 1)) * step_nm
+    at = first[edge] + order * step_nm
     x, y = (edges[edge, :2] + at[:, None] * along[edge]).T
     inside = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
     edge = edge[inside]

@@ -1,5 +1,7 @@
 """Source, lens and the images they make."""
 
+from .ambit import Ambit as Ambit
+from .ambit import ambit_kernels as ambit_kernels
 from .film import FilmStack as FilmStack
 from .film import Layer as Layer
 from .film import Substrate as Substrate

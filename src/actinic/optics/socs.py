@@ -7,17 +7,23 @@ the tile's own period. Kept in order of energy, the sum is exact at full rank.
 """
 
 import numpy as np
+from scipy import linalg
 
 from .film import FilmStack
 from .scanner import Scanner, coherent_chunks, rows_per_point
 
 
 def decompose(
-    scanner: Scanner, period_nm: tuple[float, float], focus_nm: float, film: FilmStack | None = None
+    scanner: Scanner,
+    period_nm: tuple[float, float],
+    focus_nm: float,
+    film: FilmStack | None = None,
+    count: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """All kernels (kernel, fy, fx) complex128, weights included, in falling order of energy, and the energies.
+    """Kernels (kernel, fy, fx) complex128, weights included, in falling order of energy, and the energies.
 
-    There are as many as coherent rows or as frequencies that pass, whichever are fewer; their summed image is Abbe's.
+    There are as many as coherent rows or as frequencies that pass, whichever are fewer, and their summed image is
+    Abbe's; or the `count` first of them.
     """
     points, weights = scanner.source_points(period_nm)
     orders = scanner.orders(period_nm, points)
@@ -27,25 +33,31 @@ def decompose(
     )
     if len(points) * rows_per_point(scanner, film) <= np.prod(shape):
         flat = np.concatenate(list(chunks))
-        energy, mixing = np.linalg.eigh(flat @ flat.conj().T)
-        kernels = mixing[:, ::-1].conj().T @ flat
-        energy = np.maximum(energy[::-1], 0)
+        energy, mixing = _leading(flat @ flat.conj().T, count)
+        kernels = mixing.conj().T @ flat
     else:
-        energy, kernels = _from_coefficients(chunks, np.prod(shape))
+        energy, kernels = _from_coefficients(chunks, np.prod(shape), count)
     return kernels.reshape(-1, *shape), energy
 
 
-def _from_coefficients(chunks, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _leading(matrix: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues, not below zero, and eigenvectors in columns, the largest first."""
+    n = len(matrix)
+    part = None if count is None or count >= n else (n - count, n - 1)
+    values, vectors = linalg.eigh(matrix, subset_by_index=part, driver="evd" if part is None else "evr")
+    return np.maximum(values[::-1], 0), vectors[:, ::-1]
+
+
+def _from_coefficients(chunks, size: int, count: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Energies and kernels (kernel, frequency) from the transmission cross coefficients, a chunk of rows at a time."""
-    tcc = np.zeros((count, count), complex)
+    tcc = np.zeros((size, size), complex)
     for rows in chunks:
         # A few source points see a small part of the frequencies.
         seen = np.flatnonzero(rows.any(0))
         rows = rows[:, seen]
         tcc[np.ix_(seen, seen)] += rows.conj().T @ rows
     passed = np.flatnonzero(np.diagonal(tcc).real > 0)
-    energy, modes = np.linalg.eigh(tcc[np.ix_(passed, passed)])
-    energy = np.maximum(energy[::-1], 0)
-    kernels = np.zeros((len(passed), count), complex)
-    kernels[:, passed] = np.sqrt(energy)[:, None] * modes[:, ::-1].conj().T
+    energy, modes = _leading(tcc[np.ix_(passed, passed)], count)
+    kernels = np.zeros((len(energy), size), complex)
+    kernels[:, passed] = np.sqrt(energy)[:, None] * modes.conj().T
     return energy, kernels

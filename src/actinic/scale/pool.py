@@ -2,7 +2,7 @@
 
 Each process hangs on a pipe of its own, and the calling thread alone waits on the pipes, so the death of a process is
 seen and Ctrl-C ends the wait. (The standard library's executor waits in a thread, which Ctrl-C during the start of the
-processes left hanging.)
+processes left hanging, and gives up when one process dies.)
 """
 
 import contextlib
@@ -11,18 +11,15 @@ import os
 import pickle
 import signal
 import threading
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import Any
 
-from ..errors import NumericalError
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+from ..errors import NumericalError, WorkerLost
+from .engine import ADVICE, DEATHS, Engine, Here, Outcome, Sent, Task, Then, answered
 
 # One thread a process.
 SINGLE = {
@@ -34,126 +31,181 @@ SINGLE = {
 
 
 @contextlib.contextmanager
-def pool(workers: int = 1) -> Iterator[Callable[[Callable[[Task], Result], Iterable[Task]], Iterator[Result]]]:
-    """A `map` for the block: results of a function over tasks, in order, as they come.
+def pool(workers: int = 1) -> Iterator[Engine]:
+    """An engine for the block, which is also a `map`: results of a function over tasks, in order, as they come.
 
     With one worker it runs here. With more, the processes are spawned (forking after JAX has started its
-    threads can hang), so function, tasks and results must be picklable, and an exception of a task is raised
-    here. They live as long as the block, so what they have compiled serves every map in it. They are killed when
-    it ends by an exception, such as that of Ctrl-C, or the NumericalError raised when one of them has died.
+    threads can hang), so function, tasks and results must be picklable, and an exception of a task comes back.
+    They live as long as the block, so what they have compiled serves everything in it. One that dies is replaced and
+    its task runs again; a task that has lost three ends with WorkerLost, and a NumericalError ends the block when
+    they die one after the other. They are killed when the block ends by an exception, such as that of Ctrl-C, and end
+    at once when this process dies.
     """
     if workers <= 1:
-        yield map
+        yield Here()
         return
-    crew = _Crew()
+    crew = _Crew(workers)
     try:
-        with _environment(SINGLE), _deaf():
-            for _ in range(workers):
-                crew.hire()
-        yield crew.map
+        crew.start()
+        yield crew
         crew.dismiss()  # waits, so that what the workers spent can be counted
     finally:
         crew.kill()
 
 
-class _Crew:
-    """Spawned processes by their pipes; what each of the busy ones owes is a place in the answers of some map."""
+@dataclass
+class _Order:
+    """A pickled task that somebody works on."""
 
-    def __init__(self):
-        self._processes: dict[Connection, BaseProcess] = {}
-        self._owed: dict[Connection, tuple[dict[int, tuple[bool, Any]], int]] = {}
+    function: Callable
+    task: bytes
+    then: Then
+    deaths: int = 0
 
-    def hire(self) -> None:
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    knows: Callable | None = None  # the function it was sent last
+    order: _Order | None = None
+    begun: bool = False  # on that order: one that dies before did not die of it
+
+
+class _Crew(Engine):
+    """Spawned processes by their pipes. Each has one task at most: it reads, so neither side waits for the other to."""
+
+    LIMIT = 5  # deaths in a row, for each worker and one more
+
+    def __init__(self, size: int):
+        self._size = size
+        self._crew: dict[Connection, _Worker] = {}
+        self._in_a_row = 0  # deaths since a task was last finished
+        self._function: tuple[Callable | None, bytes] = None, b""
+
+    def start(self) -> None:
+        # All before Ctrl-C is heard, so that it finds either none or a crew that can be killed.
+        with environment(SINGLE), deaf():
+            for _ in range(self._size):
+                self.hire()
+
+    def hire(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         # A daemon: however this process leaves, it does not wait for it.
         process = context.Process(target=_serve, args=(there,), daemon=True)
         process.start()
         there.close()  # the worker holds the only one, so its death ends the pipe
-        self._processes[here] = process
+        self._crew[here] = _Worker(process)
+        return here
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-        todo, answers = deque(enumerate(tasks)), {}
-        for number in range(len(todo)):
-            self._give(function, todo, answers)
-            while number not in answers:
-                self._listen()
-                self._give(function, todo, answers)
-            good, value = answers.pop(number)
-            if not good:
-                raise value
-            yield value
+    @property
+    def workers(self) -> int:
+        return len(self._crew)
 
-    def _give(self, function: Callable, todo: deque, answers: dict) -> None:
-        """Tasks to those that have none. Only to them: they read, so neither side can wait for the other to."""
-        for link in self._processes.keys() - self._owed.keys():
-            if not todo:
-                return
-            number, task = todo.popleft()
-            message = pickle.dumps((function, task))
+    def free(self) -> int:
+        return sum(worker.order is None for worker in self._crew.values())
+
+    def submit(self, function: Callable[[Task], Any], task: Task, then: Then) -> None:
+        link = next(link for link, worker in self._crew.items() if worker.order is None)
+        self._give(link, _Order(function, pickle.dumps(task), then))
+
+    def _give(self, link: Connection, order: _Order) -> None:
+        """A task to a worker that has none, or to those that take its place should they die."""
+        if self._function[0] is not order.function:
+            self._function = order.function, pickle.dumps(order.function)
+        while True:
+            worker = self._crew[link]
+            # What all tasks have in common, such as the optics, travels once to each worker.
+            function = None if worker.knows is order.function else self._function[1]
+            message = pickle.dumps((function, order.task))
             try:
                 link.send_bytes(message)
             except OSError:
-                raise self._lost(link) from None
-            self._owed[link] = answers, number
+                link = self._replace(link)
+            else:
+                worker.order, worker.knows, worker.begun = order, order.function, False
+                return
 
-    def _listen(self) -> None:
-        for link in wait(list(self._processes)):
+    def wait(self) -> None:
+        for link in wait(list(self._crew)):
+            worker = self._crew[link]
             try:
                 message = link.recv_bytes()
             except (EOFError, OSError):
-                raise self._lost(link) from None
-            answers, number = self._owed.pop(link)
-            answers[number] = pickle.loads(message)
+                self._lost(link, worker)
+                continue
+            if not message:
+                worker.begun = True
+            elif worker.order is not None:
+                then, worker.order, self._in_a_row = worker.order.then, None, 0
+                then(pickle.loads(message))
 
-    def _lost(self, link: Connection) -> NumericalError:
-        process = self._processes[link]
+    def _lost(self, link: Connection, worker: _Worker) -> None:
+        how, order = self._fate(link), worker.order
+        heir = self._replace(link)
+        if order is None:
+            return
+        order.deaths += worker.begun
+        if order.deaths < DEATHS:
+            self._give(heir, order)
+        else:
+            order.then(Outcome(error=WorkerLost(f"a worker process died ({how}) {DEATHS} times over; {ADVICE}")))
+
+    def _fate(self, link: Connection) -> str:
+        process = self._crew[link].process
         process.join(5)  # its pipe ends a little before it does
         code = process.exitcode
-        how = f"exit code {code}" if code is None or code >= 0 else signal.Signals(-code).name
-        return NumericalError(
-            f"a worker process died ({how}); if memory ran out, take a smaller window or fewer workers"
-        )
+        return f"exit code {code}" if code is None or code >= 0 else signal.Signals(-code).name
+
+    def _replace(self, link: Connection) -> Connection:
+        how = self._fate(link)
+        self._in_a_row += 1
+        if self._in_a_row > self.LIMIT * (self._size + 1):
+            raise NumericalError(f"{self._in_a_row} worker processes died ({how}) one after the other; {ADVICE}")
+        self._crew.pop(link).process.kill()
+        link.close()
+        with environment(SINGLE), deaf():
+            return self.hire()
 
     def dismiss(self) -> None:
-        for link in self._processes:
+        for link in self._crew:
             link.close()
-        for process in self._processes.values():
-            process.join()
+        for worker in self._crew.values():
+            worker.process.join()
 
     def kill(self) -> None:
-        for process in self._processes.values():
-            process.kill()
-        for link, process in self._processes.items():
-            process.join()
+        for worker in self._crew.values():
+            worker.process.kill()
+        for link, worker in self._crew.items():
+            worker.process.join()
             link.close()
 
 
 def _serve(link: Connection) -> None:
-    """What a worker does: answer each task with (True, result) or (False, exception), until the pipe ends."""
+    """What a worker does until its pipe ends.
+
+    Each task is answered with nothing when it is begun, then with its outcome.
+    """
+    threading.Thread(target=_follow, daemon=True).start()
+    function: Any = None
     with contextlib.suppress(EOFError, OSError):
         while True:
-            message = link.recv_bytes()
-            try:
-                function, task = pickle.loads(message)
-                answer = pickle.dumps((True, function(task)))
-            except Exception as error:
-                answer = _failure(error)
-            link.send_bytes(answer)
+            sent, task = pickle.loads(link.recv_bytes())
+            link.send_bytes(b"")
+            function = function if sent is None else Sent(sent)
+            link.send_bytes(answered(function, task))
 
 
-def _failure(error: Exception) -> bytes:
-    error.add_note("In a worker process:\n" + "".join(traceback.format_exception(error)))
-    try:
-        answer = pickle.dumps((False, error))
-        pickle.loads(answer)
-    except Exception:
-        answer = pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
-    return answer
+def _follow() -> None:
+    """End with the process that hired: one that was killed wants no more answers, and its heir would not find us."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Ctrl-C waits for the end of the block, and processes started in it never hear it: the caller decides.
 
     It reaches the whole group of processes, and one that only then learns to ignore it dies of it while it starts.
@@ -176,7 +228,7 @@ def _deaf() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment(settings: dict[str, str]) -> Iterator[None]:
+def environment(settings: dict[str, str]) -> Iterator[None]:
     """Environment variables that processes started in the block inherit: NumPy reads them when it is imported."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)

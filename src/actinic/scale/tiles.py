@@ -45,6 +45,17 @@ class Tiling:
         """Shape of an array of all cores side by side."""
         return self.count[0] * self.core_px[0], self.count[1] * self.core_px[1]
 
+    @property
+    def area_um2(self) -> float:
+        rows, columns = self.cores_shape
+        return rows * columns * self.pixel_nm**2 * 1e-6
+
+    @property
+    def cores_nm(self) -> tuple[float, float, float, float]:
+        """All cores together."""
+        (x0, y0), (rows, columns) = self.window_nm[:2], self.cores_shape
+        return x0, y0, x0 + columns * self.pixel_nm, y0 + rows * self.pixel_nm
+
     def place(self, number: int) -> tuple[slice, slice]:
         """Where the core of a tile, counted as in `tiles`, lies in that array."""
         (cy, cx), (row, column) = self.core_px, divmod(number, self.count[1])

@@ -1,65 +1,134 @@
-"""What a tile of a mask made of edges prints at sites on the target, and how that answers to each edge."""
+"""What a mask made of edges prints at sites on the target, and how that answers to each edge."""
 
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...config import build
-from ...forward import Imaging, Process, prepare
+from ...forward import Imaging
 from ...optics import band
-from ...timing import Clock, Cost
 from ...types import Grid
 from .edges import Edges
 from .spectrum import polygon_spectrum
 
 # Groups of edges whose answers are computed in one compiled call.
 GROUPS = 16
+# Samples along each axis that a place is interpolated from, and the shape of the window over them (Kaiser's beta).
+TAPS, BETA = 12, 9.5
 
 
 @dataclass(frozen=True)
-class Near:
-    """Edges whose answer is wanted: their numbers, and the boxes (x0, y0, x1, y1) in nm that they reach on the tile."""
+class Vertices:
+    """Corners of a mask on a tile: x, y in nm from its corner, sign, numbers of the upright and the level edge."""
 
-    number: np.ndarray
-    box_nm: np.ndarray
-    reach_nm: float
-
-
-@dataclass(frozen=True)
-class TileTask:
-    """One tile: plain data, so that it can travel to another process. Lengths in nm from the tile's corner."""
-
-    process: dict
-    grid: Grid
-    leading: int
-    answering: int
-    vertices: tuple[np.ndarray, ...]  # x, y, sign, numbers of the upright and the level edge
-    fixed: np.ndarray | None  # coverage [y, x] by polygons that do not move
-    sites: tuple[np.ndarray, ...]  # x, y, nx, ny
-    room: tuple[int, int]  # vertices and sites, padding included
-    rest: np.ndarray | None  # image of the systems that are not leading, from an earlier step
-    near: Near | None
+    x: np.ndarray
+    y: np.ndarray
+    sign: np.ndarray
+    upright: np.ndarray
+    level: np.ndarray
 
 
 @dataclass(frozen=True)
-class TileAnswer:
-    """Latent image and its outward slope per nm at the sites; the former's derivative per nm of position of edges."""
+class Answers:
+    """Derivative of the latent image at sites per nm of position of edges: an entry for each pair that answers."""
 
-    value: np.ndarray
-    slope: np.ndarray
-    rest: np.ndarray
-    site: np.ndarray  # with edge and derivative: one entry for each pair that answers
+    site: np.ndarray
     edge: np.ndarray
     derivative: np.ndarray
-    cost: Cost
 
 
-def vertices(edges: Edges, bias_nm: float, grid: Grid) -> tuple[np.ndarray, ...]:
-    """Vertices on a tile: x, y in nm from its corner, sign, upright and level edge (numbers in `edges`).
+class Places(eqx.Module):
+    """Where to interpolate between periodic samples: the first of TAPS samples along each axis, and their weights.
+
+    The weights `dy`, `dx` are those of the derivative in periods.
+    """
+
+    row: jax.Array  # int32 (site, TAPS)
+    column: jax.Array
+    y: jax.Array  # float32 (site, TAPS)
+    x: jax.Array
+    dy: jax.Array
+    dx: jax.Array
+
+    def part(self, index) -> "Places":
+        return jax.tree.map(lambda a: a[index], self)
+
+    def value(self, samples):
+        """Samples [y, x] at the places (site,)."""
+        return self._sum(samples, self.y, self.x)
+
+    def slope(self, samples, nx, ny):
+        """Derivative along (nx, ny), periods for each nm."""
+        return nx * self._sum(samples, self.y, self.dx) + ny * self._sum(samples, self.dy, self.x)
+
+    def _sum(self, samples, y, x):
+        near = samples[self.row[:, :, None], self.column[:, None, :]]
+        return jnp.einsum("sij,si,sj->s", near, y, x)
+
+
+def places(shape: tuple[int, int], x: np.ndarray, y: np.ndarray, room: int) -> Places:
+    """Places (n,) in periods of a tile with samples of this shape, padded to `room`.
+
+    The sinc function under a Kaiser window, for samples well above the least number.
+    """
+    parts = []
+    for n, at in zip(shape, (y, x), strict=True):
+        at = np.pad(np.asarray(at, float), (0, room - len(at))) * n
+        first = np.floor(at).astype(int) - (TAPS // 2 - 1)
+        taps = first[:, None] + np.arange(TAPS)
+        away = at[:, None] - taps
+        slope = (_tap(away + 1e-4) - _tap(away - 1e-4)) / 2e-4 * n
+        parts.append((jnp.asarray(taps % n, jnp.int32), *(jnp.asarray(v, jnp.float32) for v in (_tap(away), slope))))
+    (row, wy, dy), (column, wx, dx) = parts
+    return Places(row, column, wy, wx, dy, dx)
+
+
+def _tap(away: np.ndarray) -> np.ndarray:
+    window = np.i0(BETA * np.sqrt(np.maximum(1 - (2 * away / TAPS) ** 2, 0))) / np.i0(BETA)
+    return np.sinc(away) * window
+
+
+class View(eqx.Module):
+    """A tile, the image on it and the sites looked at: all that stays while a mask moves."""
+
+    imaging: Imaging
+    offset: jax.Array
+    few: Imaging  # the leading systems that tell how the image answers
+    sites: Places  # on samples twice as fine as the image's
+    coarse: Places  # on the samples of `few`
+    nx: jax.Array
+    ny: jax.Array
+    fixed: jax.Array  # spectrum of polygons that do not move
+
+
+def view(imaging: Imaging, few: Imaging, offset: float, sites, fixed: np.ndarray | None) -> View:
+    """`sites` are x, y in nm from the tile's corner and outward normals, `fixed` a coverage [y, x].
+
+    `few` images by the leading systems only and, if that is enough, on fewer samples.
+    """
+    (height, width), (x, y, nx, ny) = imaging.grid.period_nm, sites
+    room = bucket(len(x))
+    fine = tuple(2 * n for n in imaging.shape)
+    normals = (jnp.asarray(np.pad(v / p, (0, room - len(x))), jnp.float32) for v, p in ((nx, width), (ny, height)))
+    spectrum = jnp.zeros([2 * k + 1 for k in imaging.orders], jnp.complex64)
+    if fixed is not None:
+        spectrum = band.mask_spectrum(jnp.asarray(fixed, jnp.float32), imaging.orders)
+    at = x / width, y / height
+    return View(
+        imaging,
+        jnp.float32(offset),
+        few,
+        places(fine, *at, room),
+        places(few.shape, *at, room),
+        *normals,
+        spectrum,
+    )
+
+
+def vertices(edges: Edges, bias_nm: float, grid: Grid) -> Vertices:
+    """Vertices on a tile.
 
     Of what lies beyond the border only what its cut-off leaves counts; vertices that fall together there cancel.
     """
@@ -77,28 +146,40 @@ def vertices(edges: Edges, bias_nm: float, grid: Grid) -> tuple[np.ndarray, ...]
     _, first, group = np.unique(key_x * (len(edges) + 3) + key_y, return_index=True, return_inverse=True)
     total = np.bincount(group, sign[out], len(first))
     keep = np.concatenate([inside, out[first[total != 0]]])
-    return x[keep], y[keep], np.concatenate([sign[inside], total[total != 0]]), up[keep], level[keep]
+    return Vertices(x[keep], y[keep], np.concatenate([sign[inside], total[total != 0]]), up[keep], level[keep])
 
 
-def evaluate(task: TileTask) -> TileAnswer:
-    """Image a tile, and if `near` is given tell how its sites answer to each edge's position."""
-    clock = Clock()
-    imaging = _prepared(_Hashed(task.process), task.grid.shape, task.grid.pitch_nm, task.leading)
-    (height, width), count = task.grid.period_nm, len(task.sites[0])
-    x, y, sign, *_ = task.vertices
-    pad = (0, task.room[0] - len(x))
-    place = tuple(jnp.asarray(np.pad(v, pad), jnp.float32) for v in (x / width, y / height, sign))
-    fixed = jnp.zeros([2 * k + 1 for k in imaging.orders], jnp.complex64)
-    if task.fixed is not None:
-        fixed = band.mask_spectrum(jnp.asarray(task.fixed, jnp.float32), imaging.orders)
-    rest = _tail(imaging, place, fixed) if task.rest is None else jnp.asarray(task.rest)
-    sites = _seen(task)
-    value, slope = (np.asarray(v, float)[:count] for v in _at_sites(imaging, place, fixed, rest, sites))
-    pairs = (np.zeros(0, int), np.zeros(0, int), np.zeros(0))
-    if task.near is not None:
-        few = eqx.tree_at(lambda i: i.systems, imaging, imaging.systems[:, : task.answering])
-        pairs = _answers(few, place, fixed, rest, sites, task, task.near)
-    return TileAnswer(value, slope, np.asarray(rest), *pairs, clock.cost())
+def printed(view: View, mask: Vertices, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Latent image (count,) at the sites and its slope per nm along their normals."""
+    value, slope = _at_sites(view, _place(view, mask))
+    return np.asarray(value, float)[:count], np.asarray(slope, float)[:count]
+
+
+def answers(view: View, mask: Vertices, edge: np.ndarray, box_nm: np.ndarray, pairs, reach_nm: float) -> Answers:
+    """How the latent image at sites answers to the positions of edges.
+
+    `edge` numbers the edges of the boxes (x0, y0, x1, y1) in nm, `pairs` are (box, site), those within reach of each
+    other. Edges too far apart to reach a common site move together, so there are as many images as groups of them.
+    """
+    group = grouped(box_nm, 2 * reach_nm)
+    of_edge = np.full(max(int(e.max(initial=-1)) for e in (mask.upright, mask.level, edge)) + 1, -1)
+    of_edge[edge] = group
+    member = of_edge[mask.upright], of_edge[mask.level]
+    box, site = pairs
+    order = np.argsort(group[box], kind="stable")
+    box, site = box[order], site[order]
+    bounds = np.searchsorted(group[box], np.arange(int(group.max(initial=-1)) + 2))
+    place, derivative = _place(view, mask), np.zeros(len(box))
+    for first in range(0, len(bounds) - 1, GROUPS):
+        moves = _moves(member, first, view.imaging.grid.period_nm)
+        parts = [slice(*bounds[g : g + 2]) for g in range(first, min(first + GROUPS, len(bounds) - 1))]
+        room = bucket(max(part.stop - part.start for part in parts))
+        seen = [np.pad(site[part], (0, room - (part.stop - part.start))) for part in parts]
+        seen = jnp.asarray(np.stack(seen + [np.zeros(room, int)] * (GROUPS - len(seen))), jnp.int32)
+        found = np.asarray(_linear(view, place, moves, seen), float)
+        for part, row in zip(parts, found, strict=False):
+            derivative[part] = row[: part.stop - part.start]
+    return Answers(site, edge[box], derivative)
 
 
 def grouped(box_nm: np.ndarray, apart_nm: float) -> np.ndarray:
@@ -114,29 +195,30 @@ def grouped(box_nm: np.ndarray, apart_nm: float) -> np.ndarray:
     return group
 
 
-def _answers(imaging: Imaging, place, fixed, rest, sites, task: TileTask, near: Near):
-    """Sites, edges and the derivative of the latent image at the one in the position of the other.
-
-    Edges too far apart to reach a common site move together, so there are as many images as groups of them.
-    """
-    group = grouped(near.box_nm, 2 * near.reach_nm)
-    *_, up, level = task.vertices
-    of_edge = dict(zip(near.number.tolist(), group.tolist(), strict=True))
-    member = [np.array([of_edge.get(e, -1) for e in number.tolist()], int) for number in (up, level)]
-    sx, sy = task.sites[:2]
-    x0, y0, x1, y1 = near.box_nm.T[..., None]
-    away = np.hypot(np.maximum(np.maximum(x0 - sx, sx - x1), 0), np.maximum(np.maximum(y0 - sy, sy - y1), 0))
-    edge, site = np.nonzero(away < near.reach_nm)
-    derivative = np.zeros(len(edge))
-    for first in range(0, int(group.max(initial=-1)) + 1, GROUPS):
-        moves = _moves(member, first, task.grid.period_nm)
-        found = np.asarray(_linear(imaging, place, fixed, rest, sites, moves), float)
-        here = (group[edge] >= first) & (group[edge] < first + GROUPS)
-        derivative[here] = found[group[edge[here]] - first, site[here]]
-    return site, near.number[edge], derivative
+def within(box_nm: np.ndarray, x: np.ndarray, y: np.ndarray, reach_nm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (box, point) nearer than the reach."""
+    order = np.argsort(x, kind="stable")
+    along, across = x[order], y[order]
+    ends = np.searchsorted(along, np.stack([box_nm[:, 0] - reach_nm, box_nm[:, 2] + reach_nm]))
+    boxes, points = [], []
+    for k, (first, last) in enumerate(ends.T.tolist()):
+        x0, y0, x1, y1 = box_nm[k]
+        px, py = along[first:last], across[first:last]
+        away = np.hypot(np.maximum(np.maximum(x0 - px, px - x1), 0), np.maximum(np.maximum(y0 - py, py - y1), 0))
+        near = first + np.flatnonzero(away < reach_nm)
+        boxes.append(np.full(len(near), k))
+        points.append(order[near])
+    return (np.concatenate(boxes), np.concatenate(points)) if boxes else (np.zeros(0, int), np.zeros(0, int))
 
 
-def _moves(member: list[np.ndarray], first: int, period_nm: tuple[float, float]):
+def _place(view: View, mask: Vertices):
+    """Vertices in periods of the tile, padded."""
+    height, width = view.imaging.grid.period_nm
+    pad = (0, bucket(len(mask.x)) - len(mask.x))
+    return tuple(jnp.asarray(np.pad(v, pad), jnp.float32) for v in (mask.x / width, mask.y / height, mask.sign))
+
+
+def _moves(member, first: int, period_nm: tuple[float, float]):
     """For each of GROUPS groups the vertices that move with it and how far in x and y, in periods for each nm.
 
     `member` is the group of each vertex's upright and of its level edge, -1 for none.
@@ -155,75 +237,45 @@ def _moves(member: list[np.ndarray], first: int, period_nm: tuple[float, float])
 
 def bucket(count: int, least: int = 256) -> int:
     """Room for so many, one of few sizes, so that little is compiled anew."""
-    return max(least, 1 << int(np.ceil(np.log2(max(count, 1)))))
+    power = 1 << int(np.ceil(np.log2(max(count, 1))))
+    return max(least, 3 * power // 4 if count <= 3 * power // 4 else power)
 
 
-def _seen(task: TileTask):
-    """Sites x and y in periods of the tile, and their normals in periods per nm, padded."""
-    (height, width), extra = task.grid.period_nm, (0, task.room[1] - len(task.sites[0]))
-    scales = width, height, width, height
-    return tuple(jnp.asarray(np.pad(a / p, extra), jnp.float32) for a, p in zip(task.sites, scales, strict=True))
+def _latent(imaging: Imaging, spectrum, offset):
+    return imaging.seen(imaging.images(imaging.systems, spectrum) + offset)[0]
 
 
-def _rows(n: int, at):
-    """Trigonometric interpolation from n samples a period to places (site,), and its derivative per period."""
-    order = np.arange(1, (n - 1) // 2 + 1)
-    turns = order.astype(np.float32)[None] * at[:, None]
-    angle = (2 * np.pi) * (turns - jnp.round(turns))
-    cosine, sine, fast = jnp.cos(angle), jnp.sin(angle), (2 * np.pi * order[None]).astype(np.float32)
-    there = 2 * np.pi * np.outer(order, np.arange(n)) / n
-    here = tuple((2 / n * f(there)).astype(np.float32) for f in (np.cos, np.sin))
-    return 1 / n + cosine @ here[0] + sine @ here[1], (cosine * fast) @ here[1] - (sine * fast) @ here[0]
-
-
-def _latent(imaging: Imaging, spectrum, rest):
-    return imaging.seen(imaging.images(imaging.systems, spectrum) + rest)[0]
+def _finer(samples):
+    """Band-limited periodic samples on a grid twice as fine."""
+    ny, nx = samples.shape
+    spectrum = jnp.fft.fftshift(jnp.fft.fft2(samples))
+    padded = jnp.pad(spectrum, ((ny - ny // 2, ny // 2), (nx - nx // 2, nx // 2)))
+    return 4 * jnp.fft.ifft2(jnp.fft.ifftshift(padded)).real
 
 
 @eqx.filter_jit
-def _tail(imaging: Imaging, place, fixed):
-    return imaging.images(imaging.tail, polygon_spectrum(*place, imaging.orders) + fixed)
-
-
-@eqx.filter_jit
-def _at_sites(imaging: Imaging, place, fixed, rest, sites):
+def _at_sites(view: View, place):
     """Latent image at the sites and its derivative per nm along their normals."""
-    x, y, nx, ny = sites
-    samples = _latent(imaging, polygon_spectrum(*place, imaging.orders) + fixed, rest)
-    (uy, dy), (ux, dx) = (_rows(n, at) for n, at in zip(samples.shape, (y, x), strict=True))
-    along = uy @ samples
-    return (along * ux).sum(1), nx * (along * dx).sum(1) + ny * ((dy @ samples) * ux).sum(1)
+    samples = _finer(_latent(view.imaging, polygon_spectrum(*place, view.imaging.orders) + view.fixed, view.offset))
+    return view.sites.value(samples), view.sites.slope(samples, view.nx, view.ny)
 
 
 @eqx.filter_jit
-def _linear(imaging: Imaging, place, fixed, rest, sites, moves):
-    """Derivative (group, site) of the latent image when the vertices of each group move; `moves` see `_moves`."""
+def _linear(view: View, place, moves, seen):
+    """Derivative (group, site) of the latent image at each group's own sites when its vertices move; see `_moves`."""
     x, y, sign = place
-    (uy, _), (ux, _) = (_rows(n, at) for n, at in zip(imaging.shape, (sites[1], sites[0]), strict=True))
+    orders = view.imaging.orders
 
-    def value(spectrum):
-        return ((uy @ _latent(imaging, spectrum, rest)) * ux).sum(1)
+    def latent(spectrum):
+        return _latent(view.few, spectrum, view.offset)
 
-    _, answer = jax.linearize(value, polygon_spectrum(*place, imaging.orders) + fixed)
+    _, answer = jax.linearize(latent, polygon_spectrum(*place, orders) + view.fixed)
 
-    def moved(move):
-        member, dx, dy = move
+    def moved(group):
+        (member, dx, dy), sites = group
         part = x[member], y[member]
         # The spectrum is a sum over vertices: those that stand still have no part in its change.
-        change = jax.jvp(lambda x, y: polygon_spectrum(x, y, sign[member], imaging.orders), part, (dx, dy))[1]
-        return answer(change)
+        change = jax.jvp(lambda x, y: polygon_spectrum(x, y, sign[member], orders), part, (dx, dy))[1]
+        return view.coarse.part(sites).value(answer(change))
 
-    return jax.lax.map(moved, moves)
-
-
-class _Hashed(dict):
-    """Plain process data as a cache key."""
-
-    def __hash__(self):  # type: ignore[override]
-        return hash(repr(self))
-
-
-@lru_cache(2)
-def _prepared(data: _Hashed, shape: tuple[int, int], pitch_nm: float, leading: int) -> Imaging:
-    process = build(Process, dict(data), "tile")
-    return prepare(replace(process, corners=process.corners[:1]), Grid(shape, pitch_nm), leading=leading)
+    return jax.lax.map(moved, (moves, seen))

@@ -15,8 +15,8 @@ from scipy.special import ndtr
 
 from .edges import Edges
 
-# Longest stretch of an edge that is looked at together, in jogs.
-STRETCH = 100
+# Longest piece that is looked at on a long edge, in jogs.
+LONGEST = 60
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,28 @@ class Pays:
     gain: float  # least squared error, nm^2 times nm of edge, that a piece must take away
 
 
-def wanted(edge: int, length_nm: float, at_nm: np.ndarray, error_nm: np.ndarray, weight_nm: np.ndarray, pays: Pays):
-    """The pieces that pay on one edge, from errors at places along it counted from its start."""
-    found: list[Piece] = []
-    # A lattice about the middle, so that it does not matter from which end one counts.
+def wanted(
+    edge: int,
+    length_nm: float,
+    at_nm: np.ndarray,
+    error_nm: np.ndarray,
+    weight_nm: np.ndarray,
+    pays: Pays,
+    first_nm: float | None = None,
+) -> list[Piece]:
+    """The pieces that pay on one edge, from errors at places along it counted from its start.
+
+    They end on a lattice about the edge's middle, so that it does not matter from which end one counts, and the edge as
+    a whole takes up its mean error. With `first_nm`, a point of the lattice, the edge is a long one that may go on
+    beyond what is known: the lattice stands there, and pieces are told from their own surroundings alone.
+    """
     inner = int(np.floor(length_nm / pays.jog_nm + 1e-9)) - 2
     nodes = 0.5 * length_nm + pays.jog_nm * (np.arange(inner + 1) - 0.5 * inner)
+    if first_nm is not None:
+        nodes = first_nm % pays.jog_nm + pays.jog_nm * np.arange(1, int(length_nm / pays.jog_nm) + 1)
+        nodes = nodes[nodes <= length_nm - pays.jog_nm + 1e-9]
     nodes = np.concatenate([[0.0], nodes, [length_nm]])
-    for first in range(0, len(nodes) - 1, STRETCH):
-        part = nodes[first : first + STRETCH + 1]
-        near = (at_nm > part[0] - 3 * pays.reach_nm) & (at_nm < part[-1] + 3 * pays.reach_nm)
-        if near.sum() < 2:
-            continue
-        whole = len(part) == len(nodes)
-        found += _pieces(edge, length_nm, part, at_nm[near], error_nm[near], weight_nm[near], pays, whole)
-    return found
+    return list(_pieces(edge, length_nm, nodes, at_nm, error_nm, weight_nm, pays, first_nm is None))
 
 
 def _pieces(edge, length, nodes, at, error, weight, pays: Pays, whole: bool) -> Iterable[Piece]:
@@ -73,6 +80,8 @@ def _pieces(edge, length, nodes, at, error, weight, pays: Pays, whole: bool) -> 
     a, b = np.meshgrid(nodes, nodes, indexing="ij")
     inner = (a > 0) & (b < length - 1e-9)
     free = (b - a >= np.where(inner, pays.apart_nm, pays.jog_nm) - 1e-9) & ~((a <= 0) & (b >= length - 1e-9))
+    if not whole:
+        free &= b - a <= LONGEST * pays.jog_nm
     found: list[Piece] = []
     while free.any():
         pull = step @ left

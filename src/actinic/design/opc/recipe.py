@@ -5,7 +5,7 @@ from typing import Annotated
 import equinox as eqx
 from pydantic import Field
 
-from ..limits import MaskLimits, Nanometres, Tiles
+from ..limits import MaskLimits, Nanometres
 
 Count = Annotated[int, Field(gt=0, le=1000)]
 
@@ -16,12 +16,15 @@ class Opc(eqx.Module):
     `site_nm` apart along the target stand the points that are looked at. An edge moves at most `most_nm` from where it
     was drawn or put in, and `step_nm` at a time. Jogs are put in `rounds` times, each time where they take away more
     than `gain_nm3` of squared error (nm^2 times nm of edge). After each time, and before the first, all edges move in
-    `steps` steps. `leading` systems are imaged at every step, the rest once a round; how the image answers to the
-    edges is told by `answering` systems, edges and sites farther apart than `answer_nm` left out.
+    `steps` steps. The image is that of `leading` systems which end at `ambit_nm`; how it answers to the edges is
+    told by `answering` of them, edges and sites farther apart than `answer_nm` left out. A window is cut into blocks at
+    most `block_nm` wide, each corrected on its own, but together with its surroundings up to `context_nm`.
     """
 
     limits: MaskLimits
-    tiles: Tiles = Tiles()
+    ambit_nm: Nanometres = eqx.field(static=True)
+    block_nm: Nanometres = eqx.field(static=True, default=12000.0)
+    context_nm: Nanometres = eqx.field(static=True, default=1600.0)
     site_nm: Nanometres = eqx.field(static=True, default=20.0)
     most_nm: Nanometres = eqx.field(static=True, default=60.0)
     step_nm: Nanometres = eqx.field(static=True, default=15.0)
@@ -30,7 +33,7 @@ class Opc(eqx.Module):
     rounds: Annotated[int, Field(ge=0, le=100)] = eqx.field(static=True, default=2)
     steps: Count = eqx.field(static=True, default=3)
     leading: Count = eqx.field(static=True, default=24)
-    answering: Count = eqx.field(static=True, default=8)
+    answering: Count = eqx.field(static=True, default=6)
 
     def __check_init__(self):
         if self.limits.jog_nm is None:

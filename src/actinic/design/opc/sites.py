@@ -40,14 +40,15 @@ class Sites:
         return sparse.csr_matrix((share, (self.place, np.arange(len(self)))), shape=(self.weight_nm.size, len(self)))
 
 
-def sites_of(target: Layout, window_nm, step_nm: float, corner_nm: float) -> Sites:
+def sites_of(target: Layout, window_nm, step_nm: float, corner_nm: float, long_nm: float = np.inf) -> Sites:
     """Sites on the edges of a target in a window, `step_nm` apart, those of slanted edges left out.
 
-    `corner_nm` is how far gauges keep from corners. A short edge counts as a long one would, but not for more than
-    four times its length: the print rounds off the smallest steps.
+    On edges longer than `long_nm` they stand at whole multiples of the step. `corner_nm` is how far gauges keep from
+    corners. A short edge counts as a long one would, but not for more than four times its length: the print rounds off
+    the smallest steps.
     """
     near = NEAR * corner_nm
-    found = gauges(target, window_nm, step_nm, corner_nm=near)
+    found = gauges(target, window_nm, step_nm, corner_nm=near, long_nm=long_nm)
     level = (found.nx == 0) | (found.ny == 0)
     long = np.flatnonzero(level & (found.kind == EDGE))
     short = np.flatnonzero(level & (found.kind != EDGE))

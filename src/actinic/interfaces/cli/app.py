@@ -24,10 +24,12 @@ from .expose import expose
 from .failures import explain
 from .interrupt import interruptible
 from .options import NOTES, deferred
+from .plan import plan
 from .roughness import roughness
 from .schema import schema
 from .score import score
 from .smo import smo
+from .status import status
 from .verify import verify
 from .window import window
 
@@ -41,6 +43,7 @@ Every verb also takes
 Environment:
   ACTINIC_DATA   folder of published data sets
   ACTINIC_CACHE  folder for compiled code (default: in ~/.cache; empty: none)
+  ACTINIC_TLS_CA, ACTINIC_TLS_CERT, ACTINIC_TLS_KEY  PEM files for a cluster off this machine
 
 \b
 Exit codes:
@@ -58,7 +61,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (correct, expose, verify, smo, calibrate, window, roughness, score, bench, doctor, schema, demo):
+for verb in (
+    correct,
+    plan,
+    status,
+    expose,
+    verify,
+    smo,
+    calibrate,
+    window,
+    roughness,
+    score,
+    bench,
+    doctor,
+    schema,
+    demo,
+):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(data, name="data")
 

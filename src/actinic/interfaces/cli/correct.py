@@ -22,17 +22,28 @@ def correct(
     mask_type: MaskType = None,
     method: Annotated[Literal["ilt", "opc"], typer.Option(help="Inverse lithography, or edges moved.")] = "ilt",
     workers: Workers = 0,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="URL", help="Dask's workers: tls://HOST:PORT, or local:N. For opc.")
+    ] = None,
+    reuse: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="An earlier run: what has not changed is taken over. For opc.")
+    ] = None,
     retarget: Retarget = None,
     retarget_hold: RetargetHold = False,
     force: Force = False,
 ) -> Outcome:
     """Find the mask that prints a layer over the process window.
 
-    Writes the mask as OASIS, report.html, run.toml and provenance.json into a run folder.
+    Writes the mask as OASIS, report.html, run.toml and provenance.json into a run folder. Edge by edge (--method opc),
+    a run that was interrupted goes on when it is given the same folder again; see also `actinic status`.
     """
     from ... import jobs
 
     work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, method=method)
     with progress() as report:
-        given = {"workers": workers, "retarget": retarget, "hold": retarget_hold, "force": force}
-        return summary(jobs.correct(work, out, **given, command=context.obj or "", progress=report))
+        given = {
+            "workers": workers,
+            "elsewhere": jobs.Elsewhere(cluster, reuse),
+            "etched": None if retarget is None else jobs.Etched(retarget, retarget_hold),
+        }
+        return summary(jobs.correct(work, out, **given, force=force, command=context.obj or "", progress=report))

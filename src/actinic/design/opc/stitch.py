@@ -1,0 +1,60 @@
+"""The masks of neighbouring blocks put together so that no mask rule is broken where they meet.
+
+Both blocks found the same edges there, but for rounding and for what the rest of their surroundings does at a
+distance. So what is to be mended are steps of a grid line or two, shorter than a jog: they are evened out, and what
+distances that costs is given back.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...layout import Layout, merged
+from ...scale import Tile
+from .bounds import distances
+from .edges import Edges, boxes, edges_of, healed
+from .recipe import Opc
+from .step import mended
+
+# Edges this near to a seam, in rules (the larger of width and space), are looked at.
+NEAR = 4.0
+
+
+def stitched(parts: Sequence[Layout], tiles: Sequence[Tile], opc: Opc) -> Layout:
+    """One mask from those of the tiles' cores, which share all their sides with neighbours or the rim."""
+    limits = opc.limits
+    whole = merged([ring for part in parts for ring in part.contours], parts[0].dbu_nm)
+    apart = max(limits.width_nm, limits.space_nm)
+    seams = sorted({tile.core_nm[0] for tile in tiles})[1:], sorted({tile.core_nm[1] for tile in tiles})[1:]
+    if not any(seams) or not whole.contours:
+        return whole
+    touched = [_near(ring * whole.dbu_nm, seams, NEAR * apart) for ring in whole.contours]
+    kept = [ring for ring, near in zip(whole.contours, touched, strict=True) if not near]
+    found = [ring for ring, near in zip(whole.contours, touched, strict=True) if near]
+    rings = (healed(ring * whole.dbu_nm, opc.jog_nm) for ring in found)
+    edges = edges_of([ring for ring in rings if min(np.ptp(ring, axis=0)) >= opc.jog_nm])
+    edges = edges.at(np.round(edges.position_nm / limits.grid_nm) * limits.grid_nm)
+    i, j, least = distances(edges, limits.width_nm, limits.space_nm, opc.jog_nm, 0.0)
+    pairs = i, j, least - (edges.position_nm[j] - edges.position_nm[i])
+    if (pairs[2] > 1e-6).any():
+        # Only what lies at a seam moves, and by no more than a jog.
+        free = np.where(_close(edges, seams, NEAR * apart), opc.jog_nm, 0.0)
+        move = mended(np.zeros(len(edges)), pairs, -free, free)
+        edges = edges.at(edges.position_nm + move)
+    made = edges.layout(limits.grid_nm, whole.dbu_nm)
+    return merged([*kept, *made.contours], whole.dbu_nm)
+
+
+def _near(ring_nm: np.ndarray, seams, far_nm: float) -> bool:
+    low, high = ring_nm.min(0) - far_nm, ring_nm.max(0) + far_nm
+    return any(low[axis] < at < high[axis] for axis in (0, 1) for at in seams[axis])
+
+
+def _close(edges: Edges, seams, far_nm: float) -> np.ndarray:
+    """Edges (n,) any part of which lies near a seam."""
+    x0, y0, x1, y1 = boxes(edges).T
+    near = np.zeros(len(edges), bool)
+    for low, high, places in ((x0, x1, seams[0]), (y0, y1, seams[1])):
+        for at in places:
+            near |= (low < at + far_nm) & (high > at - far_nm)
+    return near

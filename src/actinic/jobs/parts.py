@@ -1,0 +1,167 @@
+"""Verification of a large window part by part, so that memory does not grow with the window and parts can be spread.
+
+A part is a piece of the window with its surroundings. What is kept of it is what figures and hotspots need: the error
+at every gauge, areas and counts; not its images.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ..config import build
+from ..design import MARGIN_NM, Setup, Verification, scanner_of, verify
+from ..design.hotspots import Spot, rank, ranked
+from ..design.opc.solve import packed, unpacked
+from ..layout import Layout, clipped
+from ..mask import reach_nm
+from ..metrology import EpeSummary, Gauges, counted, mask_shots, summary
+from ..scale import Tile, split
+from .checked import limits_of, violations
+
+# Parts are at most this wide, in lambda / NA: two tiles of the reference path each way.
+PART = 66.0
+# Parts in which the drawn layout is measured too, for comparison.
+SAMPLE = 12
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a window: drawn and masks around it, packed, counted from its lower left corner, as `size_nm` is.
+
+    `at_nm`, where that corner stands, does not matter to what is measured.
+    """
+
+    size_nm: tuple[float, float]
+    target: dict
+    masks: list[dict]
+    at_nm: tuple[float, float]
+
+
+def parts(layout: Layout, masks: Sequence[Layout], setup: Setup, window_nm) -> Iterator[Part]:
+    """The window cut into parts, row by row; layouts must reach `surroundings_nm` beyond it."""
+    far = surroundings_nm(setup)
+    for tile in _cut(setup, window_nm):
+        x0, y0, x1, y1 = tile.core_nm
+        x1, y1 = min(x1, window_nm[2]), min(y1, window_nm[3])
+        around = (x0 - far, y0 - far, x1 + far, y1 + far)
+        target, *others = (_moved(clipped(one, around), x0, y0) for one in (layout, *masks))
+        yield Part((x1 - x0, y1 - y0), packed(target), [packed(other) for other in others], (x0, y0))
+
+
+def parts_in(setup: Setup, window_nm) -> int:
+    """How many parts `blocks.verified_parts` will verify."""
+    count = len(_cut(setup, window_nm))
+    return count + len(range(count)[sampled(count)])
+
+
+def sampled(count: int) -> slice:
+    """Of so many parts those in which the drawn layout is measured too."""
+    step = -(-count // SAMPLE)
+    return slice(step // 2, None, step)
+
+
+def _cut(setup: Setup, window_nm) -> list[Tile]:
+    return split(window_nm, 1.0, PART / scanner_of(setup.process).na_over_lambda, 0.0).tiles
+
+
+def surroundings_nm(setup: Setup) -> float:
+    return setup.tiles.halo_nm + MARGIN_NM + reach_nm(setup.process.mask)
+
+
+def _moved(layout: Layout, x: float, y: float) -> Layout:
+    return layout.moved(-round(x / layout.dbu_nm), -round(y / layout.dbu_nm))
+
+
+def verify_part(setup: dict, part: Part) -> dict:
+    """What each mask prints in a part, as `Figures` takes it; the last mask is the one that is judged."""
+    made = build(Setup, dict(setup), "setup")
+    target, masks = unpacked(part.target), [unpacked(mask) for mask in part.masks]
+    window = (0.0, 0.0, *part.size_nm)
+    pitch, halo = made.recipe.stages[-1].pixel_nm / 2, made.tiles.halo_nm
+    found = verify(target, masks, made.process, window, pitch_nm=pitch, halo_nm=halo)
+    inside = clipped(masks[-1], window)
+    shots = mask_shots(inside)
+    return {
+        "masks": [_kept(v, made) for v in found],
+        "raster": violations(inside, made, window),
+        "shots": shots.shots,
+        "vertices": shots.vertices,
+    }
+
+
+def _kept(v: Verification, setup: Setup) -> dict:
+    edges = clipped(v.target, v.window_nm).edges_nm
+    perimeter = float(np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1]).sum())
+    return {
+        "epe_nm": v.epe_nm,
+        "failed": v.failed,
+        "gauges": np.stack([v.gauges.x_nm, v.gauges.y_nm, v.gauges.nx, v.gauges.ny, v.gauges.kind]),
+        "band_nm2": v.pv_band_nm * perimeter,
+        "perimeter_nm": perimeter,
+        "band_max_nm": float(v.local_band_nm.max(initial=0.0)),
+        "defects": counted(v.defects),
+        "spots": [asdict(spot) for spot in ranked(v, limits_of(setup))],
+    }
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one mask prints in all parts together, named as in `Verification`; `defects` are counts of each kind."""
+
+    summary: EpeSummary
+    gauges: Gauges
+    epe_nm: np.ndarray
+    failed: np.ndarray
+    pv_band_nm: float
+    band_max_nm: float
+    defects: dict[str, int]
+    spots: list[Spot]
+    parts: int
+
+    @property
+    def json(self) -> dict:
+        s = self.summary
+        return {
+            "mean_abs_epe_nm": s.mean_abs_nm,
+            "mean_epe_nm": s.mean_nm,
+            "epe_3sigma_nm": s.three_sigma_nm,
+            "max_epe_nm": s.max_abs_nm,
+            "gauges": s.n,
+            "open_gauges": s.failures,
+            "line_ends": s.line_end_n,
+            "line_end_mean_abs_nm": s.line_end_mean_abs_nm,
+            "open_line_ends": s.line_end_failures,
+            "pv_band_nm": self.pv_band_nm,
+            **self.defects,
+        }
+
+
+def together(found: Sequence[dict], at_nm: Sequence[tuple[float, float]]) -> Figures:
+    """The figures of one mask from those of its parts and where they lie."""
+    epe, failed = (np.concatenate([part[name] for part in found]) for name in ("epe_nm", "failed"))
+    places = [part["gauges"] for part in found]
+    for place, (x, y) in zip(places, at_nm, strict=True):
+        place[:2] += [[x], [y]]
+    *where, kind = np.concatenate(places, axis=1)
+    sites = Gauges(*where, kind.astype(np.int8))
+    perimeter = sum(part["perimeter_nm"] for part in found)
+    spots = [_spot(data, at) for part, at in zip(found, at_nm, strict=True) for data in part["spots"]]
+    return Figures(
+        summary(epe, failed, sites.kind),
+        sites,
+        epe,
+        failed,
+        sum(part["band_nm2"] for part in found) / perimeter if perimeter else 0.0,
+        max(part["band_max_nm"] for part in found),
+        {name: sum(part["defects"][name] for part in found) for name in found[0]["defects"]},
+        sorted(spots, key=rank),
+        len(found),
+    )
+
+
+def _spot(data: dict, at) -> Spot:
+    x, y = at
+    x0, y0, x1, y1 = data["box_nm"]
+    u, v = data["at_nm"]
+    return Spot(**data | {"at_nm": (u + x, v + y), "box_nm": (x0 + x, y0 + y, x1 + x, y1 + y)})
