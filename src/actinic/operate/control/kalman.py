@@ -1,0 +1,155 @@
+"""A Kalman filter over the levels of the context that doubts single measurements and expects sudden steps.
+
+    measured = sum over factors of level_f + gain * move + noise
+
+Levels walk at random and the gain is a state beside them, so that a machine that answers a set-point with half or twice
+the move is learnt, not assumed. At a surprising measurement the filter keeps several explanations side by side: an
+ordinary lot, a flyer, or a step in the level of one factor (maintenance); the next lots decide between them. This is the
+multi-process dynamic linear model of Harrison and Stevens (J. R. Stat. Soc. B 38, 205, 1976).
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .components import Components
+
+KEPT = 6  # explanations
+SURPRISE = 2.0  # standard deviations beyond which others are considered
+P_FLYER, P_STEP = 0.03, 0.01
+FLYER_SIZE, STEP_SIZE = 6.0, 4.0  # of the noise; a step is at least as large as the spread of its factor
+NEGLIGIBLE = np.log(1e-4)
+
+Levels = Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a lot will show: disturbance `mean`, gain, their covariance, and the noise variance of one measurement."""
+
+    mean: float
+    gain: float
+    covariance: np.ndarray
+    noise: float
+
+    def at(self, move: float) -> tuple[float, float]:
+        """Mean and standard deviation of the measurement at a move of the actuator."""
+        h = np.array([1.0, move])
+        return self.mean + self.gain * move, float(np.sqrt(h @ self.covariance @ h + self.noise))
+
+
+class ContextFilter:
+    """Explanations k, each a Gaussian over n states: state 0 is the gain, then one for each level that was met."""
+
+    def __init__(self, factors: tuple[str, ...], components: Components, gain: float, gain_sigma: float):
+        self.factors, self.components = factors, components
+        self.index: dict[tuple[int, str], int] = {}
+        self.mean = np.array([[gain]])
+        self.cov = np.array([[[gain_sigma**2]]])
+        self.drift = np.zeros(1)
+        self.weight = np.zeros(1)  # logarithms
+        self.rank = 0.0
+
+    def copy(self) -> "ContextFilter":
+        return copy.deepcopy(self)
+
+    def renew(self, components: Components) -> None:
+        """Go on with other components."""
+        self.components = components
+        for (factor, _), i in self.index.items():
+            self.drift[i] = components.drift[factor]
+
+    def advance(self, rank: float) -> None:
+        """Let the levels walk until a lot's place in the order of exposure."""
+        if rank > self.rank:
+            diagonal = np.arange(self.drift.size)
+            self.cov[:, diagonal, diagonal] += self.drift * (rank - self.rank)
+            self.rank = rank
+
+    def disturb(self, levels: Levels, variance: float) -> None:
+        """A known upset, such as maintenance: the levels given may have moved by that much."""
+        for i in self._states(levels):
+            self.cov[:, i, i] += variance
+
+    def forecast(self, levels: Levels, rank: float, extra: float = 0.0) -> Forecast:
+        """What a lot of these levels will measure; the filter is left as it is."""
+        mean, gain, cov, noise = self._looked(levels, rank)
+        p = np.exp(self.weight - self.weight.max())
+        p /= p.sum()
+        centre = np.array([p @ mean, p @ gain])
+        apart = np.stack([mean, gain], axis=1) - centre
+        covariance = np.einsum("k,kij->ij", p, cov) + np.einsum("k,ki,kj->ij", p, apart, apart)
+        return Forecast(float(centre[0]), float(centre[1]), covariance, float(noise + extra))
+
+    def update(self, levels: Levels, rank: float, move: float, value: float, extra: float = 0.0) -> float:
+        """Learn from a measurement; returns its log density as it was foreseen."""
+        self.advance(rank)
+        states, unknown = self._states(levels), self._unknown(levels)
+        noise = self.components.noise + extra + unknown
+        h = np.zeros(self.drift.size)
+        h[0] = move
+        h[states] = 1.0
+        innovation = value - self.mean @ h
+        spread = self.cov @ h
+        variance = spread @ h + noise
+        z = np.abs(innovation) / np.sqrt(variance)
+        best = int(np.argmax(self.weight))
+        branches = [(np.log(1 - P_FLYER - P_STEP), None, noise)]
+        if z[best] > SURPRISE:
+            branches += [(np.log(P_FLYER), None, noise + FLYER_SIZE**2 * self.components.noise)]
+            factors = [f for f, level in enumerate(levels) if level is not None]
+            branches += [(np.log(P_STEP / len(factors)), f, noise) for f in factors]
+        weights, means, covs = [], [], []
+        for prior, factor, r in branches:
+            cov, along, total = self.cov, spread, spread @ h + r
+            if factor is not None:
+                i = self.index[factor, levels[factor]]
+                step = max(STEP_SIZE**2 * self.components.noise, self.components.spread[factor] * (factor > 0))
+                cov, along, total = self.cov.copy(), spread.copy(), total + step
+                cov[:, i, i] += step
+                along[:, i] += step
+            density = prior - 0.5 * (innovation**2 / total + np.log(2 * np.pi * total))
+            gain = along / total[:, None]
+            weights.append(self.weight + density)
+            means.append(self.mean + gain * innovation[:, None])
+            covs.append(cov - gain[:, :, None] * along[:, None, :])
+        weight = np.concatenate(weights)
+        evidence = float(np.logaddexp.reduce(weight) - np.logaddexp.reduce(self.weight))
+        keep = np.argsort(-weight, kind="stable")[:KEPT]
+        keep = keep[weight[keep] > weight.max() + NEGLIGIBLE]
+        self.mean, self.cov = np.concatenate(means)[keep], np.concatenate(covs)[keep]
+        self.weight = weight[keep] - weight.max()
+        return evidence
+
+    def _states(self, levels: Levels) -> list[int]:
+        """The states of the known levels; a level met for the first time gets one."""
+        states = []
+        for f, level in enumerate(levels):
+            if level is None:
+                continue
+            if (f, level) not in self.index:
+                n, k = self.drift.size, self.weight.size
+                self.index[f, level] = n
+                self.mean = np.concatenate([self.mean, np.zeros((k, 1))], axis=1)
+                cov = np.zeros((k, n + 1, n + 1))
+                cov[:, :n, :n] = self.cov
+                cov[:, n, n] = self.components.spread[f]
+                self.cov, self.drift = cov, np.append(self.drift, self.components.drift[f])
+            states.append(self.index[f, level])
+        return states
+
+    def _unknown(self, levels: Levels) -> float:
+        """Variance that the factors without a known level add."""
+        return float(sum(self.components.spread[f] for f, level in enumerate(levels) if level is None))
+
+    def _looked(self, levels: Levels, rank: float):
+        known = [self.index[f, level] for f, level in enumerate(levels) if (f, level) in self.index]
+        new = sum(self.components.spread[f] for f, level in enumerate(levels) if (f, level) not in self.index)
+        walked = float(self.drift[known].sum()) * max(rank - self.rank, 0.0)
+        mean = self.mean[:, known].sum(axis=1)
+        block = self.cov[:, known][:, :, known].sum(axis=(1, 2)) + walked + new
+        cross = self.cov[:, 0, known].sum(axis=1)
+        cov = np.stack([np.stack([block, cross], 1), np.stack([cross, self.cov[:, 0, 0]], 1)], 1)
+        return mean, self.mean[:, 0], cov, self.components.noise

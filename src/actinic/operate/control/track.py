@@ -1,0 +1,186 @@
+"""One term's estimate, kept up with a history: filtered in order of exposure, and again from where something changed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .baselines import ThreadEwma
+from .components import Components, Sample, fit, prior, scale_of
+from .history import History, Lot, Result, factors_of, level
+from .kalman import ContextFilter, Forecast, Levels
+from .settings import Settings
+from .sign import SignTest
+
+FITS = (6, 9, 13, 19, 28, 42, 63, 95, 140, 210, 315, 470)  # measured lots at which the components are fitted
+LATER = 250  # and then every so many
+WINDOW = 250  # measured lots, the last, that a fit looks at
+RERUN = 500  # up to so many the past is filtered again with the new components
+SPACING, POINTS = 8, 12  # measured lots from one restart point to the next, and how many are kept
+
+
+@dataclass
+class _Point:
+    """All that the filter has learnt from the lots before a place."""
+
+    place: int
+    measured: int
+    estimate: ContextFilter | ThreadEwma
+    sign: SignTest | None
+
+
+class Track:
+    """The estimate of one term. What it knows is a function of the history alone, not of how it was told."""
+
+    def __init__(self, term: str, settings: Settings):
+        self.term, self.settings = term, settings
+        self.gain = settings.terms[term].gain
+        self.factors: tuple[str, ...] = ()
+        self.components: Components | None = None
+        self._fits: dict[int, tuple[int, Components]] = {}  # measured lots: place, components
+        self._points: list[_Point] = []
+        self._now: _Point | None = None
+        self._taken: list[tuple[int, Levels, float, float, float, tuple[str, ...]]] = []
+
+    def sync(self, history: History, keys: set[str], changed: int) -> None:
+        """Take in what changed from a place in the order on."""
+        factors = ("", *self.settings.factors, "*") if self.settings.factors is not None else factors_of(keys)
+        if factors != self.factors:
+            self.factors, changed = factors, 0
+        if self._now is None or changed < self._now.place:
+            self._back_to(changed)
+        now = self._now
+        assert now is not None
+        for place, lot, result in history.in_order(now.place):
+            if result is not None and self.term in result.values:
+                self._take(place, self._record(place, lot, result))
+
+    def forecast(self, history: History, lot: Lot) -> Forecast:
+        """What a lot will show, at the place it has or would get in the order."""
+        assert self._now is not None
+        place = history.place(lot) if lot.lot in history.lots else history.place_at(lot.time)
+        estimate = self._now.estimate
+        pending = [(p, other) for p, other, _ in history.in_order(self._now.place) if other.upset and p < place]
+        pending += [(place, lot)] if lot.upset and place >= self._now.place else []
+        if pending and isinstance(estimate, ContextFilter):
+            estimate = estimate.copy()
+            for p, other in pending:
+                self._upset(estimate, p, self.levels(other), other.upset)
+        return estimate.forecast(self.levels(lot), place)
+
+    @property
+    def sign(self) -> SignTest | None:
+        return self._now.sign if self._now else None
+
+    @property
+    def measured(self) -> int:
+        return len(self._taken)
+
+    def levels(self, lot: Lot) -> Levels:
+        return tuple(level(f, lot.context) for f in self.factors)
+
+    def state(self) -> dict:
+        """Everything learnt, to compare and to hash."""
+        estimate = self._now.estimate if self._now else None
+        if not isinstance(estimate, ContextFilter):
+            return {"state": estimate.state if estimate else {}}
+        names = {f"{self.factors[f]}={name}": i for (f, name), i in estimate.index.items()}
+        return {
+            "levels": {k: estimate.mean[0, i] for k, i in sorted(names.items())},
+            "sigma": {k: float(np.sqrt(estimate.cov[0, i, i])) for k, i in sorted(names.items())},
+            "gain": float(estimate.mean[0, 0]),
+            "explanations": estimate.weight.tolist(),
+            "noise": estimate.components.noise,
+            "sign": self.sign.score if self.sign else 0.0,
+        }
+
+    def _record(self, place: int, lot: Lot, result: Result):
+        extra = result.sigma.get(self.term, 0.0) ** 2
+        return place, self.levels(lot), lot.setpoint.get(self.term, 0.0), result.values[self.term], extra, lot.upset
+
+    def _take(self, place: int, record) -> None:
+        now = self._now
+        assert now is not None
+        self._taken.append(record)
+        self._learn(now, record)
+        now.place, now.measured = place + 1, len(self._taken)
+        due = now.measured in FITS or (now.measured > FITS[-1] and (now.measured - FITS[-1]) % LATER == 0)
+        if due and self.settings.kind == "context":
+            self._fit(now)
+        if now.measured % SPACING == 0:
+            sign = now.sign.copy() if now.sign else None
+            self._points.append(_Point(now.place, now.measured, now.estimate.copy(), sign))
+            if len(self._points) > POINTS:
+                # Near ones close together, far ones further apart: a late result seldom comes very late.
+                self._points = self._points[: POINTS // 2 : 2] + self._points[POINTS // 2 :]
+
+    def _learn(self, now: _Point, record) -> None:
+        place, levels, move, value, extra, upset = record
+        if isinstance(now.estimate, ContextFilter):
+            self._upset(now.estimate, place, levels, upset)
+        density = now.estimate.update(levels, place, move, value, extra)
+        if now.sign is not None:
+            now.sign.update(density, levels, place, move, value, extra)
+
+    def _upset(self, estimate: ContextFilter, place: int, levels: Levels, upset: tuple[str, ...]) -> None:
+        if not upset:
+            return
+        estimate.advance(place)
+        for f, name in enumerate(self.factors):
+            if name in upset or (name.split(":")[0] in upset and ":" in name):
+                estimate.disturb([x if i == f else None for i, x in enumerate(levels)], estimate.components.spread[f])
+
+    def _fit(self, now: _Point) -> None:
+        count = now.measured
+        if count not in self._fits:
+            self._fits[count] = now.place, fit(self._sample(count), self._guess(count), self._gain_variance)
+        components = self._fits[count][1]
+        if count <= RERUN:
+            fresh = self._fresh(components)
+            for record in self._taken:
+                self._learn(fresh, record)
+            now.estimate, now.sign = fresh.estimate, fresh.sign
+        else:
+            now.estimate.renew(components)
+            if now.sign:
+                now.sign.renew(components)
+
+    @property
+    def _gain_variance(self) -> float:
+        return (self.gain * self.settings.gain_sigma) ** 2
+
+    def _sample(self, count: int) -> Sample:
+        last = self._taken[max(0, count - WINDOW) : count]
+        place, levels, move, value, extra, _ = zip(*last, strict=True)
+        codes = np.full((len(last), len(self.factors)), -1)
+        for f in range(len(self.factors)):
+            names: dict[str, int] = {}
+            codes[:, f] = [-1 if row[f] is None else names.setdefault(row[f], len(names)) for row in levels]
+        move, value = np.array(move), np.array(value)
+        return Sample(codes, np.array(place, float), value - self.gain * move, move, np.array(extra))
+
+    def _guess(self, count: int) -> Components:
+        disturbance = np.array([value - self.gain * move for _, _, move, value, _, _ in self._taken[:count]])
+        scale = scale_of(disturbance) if disturbance.size > 2 else float(np.abs(disturbance).max(initial=0.0))
+        return prior(self.factors, scale or 1.0)
+
+    def _fresh(self, components: Components) -> _Point:
+        if self.settings.kind == "context":
+            sigma = abs(self.gain) * self.settings.gain_sigma
+            return _Point(
+                0, 0, ContextFilter(self.factors, components, self.gain, sigma),
+                SignTest(ContextFilter(self.factors, components, -self.gain, sigma)),
+            )  # fmt: skip
+        slope = self.settings.slope_weight if self.settings.kind == "double-ewma" else 0.0
+        return _Point(0, 0, ThreadEwma(self.settings.weight, slope, self.gain), None)
+
+    def _back_to(self, changed: int) -> None:
+        """Forget all that was learnt from this place on."""
+        self._points = [p for p in self._points if p.place <= changed]
+        self._fits = {n: (place, c) for n, (place, c) in self._fits.items() if place <= changed}
+        if self._points:
+            point = self._points[-1]
+            sign = point.sign.copy() if point.sign else None
+            self._now = _Point(point.place, point.measured, point.estimate.copy(), sign)
+        else:
+            self._now = self._fresh(self._guess(0))
+        self._taken = self._taken[: self._now.measured]
