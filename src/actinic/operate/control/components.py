@@ -15,9 +15,11 @@ import numpy as np
 from scipy import linalg, optimize
 
 FLYER = 3.0  # standard deviations at which a measurement begins to lose its weight
-PRIOR_SIGMA = 1.8  # of the logarithm of a variance
+PRIOR_SIGMA = 2.2  # of the logarithm of a variance
+MOST = 40.0  # of a logarithm: further out the search only finds numbers that overflow
 SPREAD, DRIFT, NOISE = 0.3, 1e-3, 0.05  # prior medians of the variances, of the square of the scale
-SLOW = 3e-5  # drift of what does not wear: a product, a mask, a combination
+ALL, RARE = 2.0, 0.004  # spread of the common level, and of what is particular to one combination
+SLOW = 1e-5  # drift of what does not wear: a product, a mask, a combination
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Sample:
 
 def prior(factors: tuple[str, ...], scale: float) -> Components:
     """What is assumed before there are measurements enough: variances as shares of scale^2."""
-    slow = np.array([name not in ("", "tool") and not name.startswith("tool:chuck") for name in factors])
-    spread = np.where([name == "" for name in factors], 4.0, SPREAD)
+    slow = np.array([name != "tool" and not name.startswith("tool:chuck") for name in factors])
+    spread = np.array([{"": ALL, "*": RARE}.get(name, SPREAD) for name in factors])
     return Components(scale**2 * spread, scale**2 * np.where(slow, SLOW, DRIFT), scale**2 * NOISE)
 
 
@@ -96,7 +98,7 @@ def _inverse(variances: np.ndarray, kernels: np.ndarray, known: np.ndarray) -> n
 
 def _cost(x, kernels, known, value, x0):
     """Minus the log posterior, and its gradient."""
-    variances = np.exp(x)
+    variances = np.exp(np.clip(x, -MOST, MOST))
     covariance = (variances @ kernels).reshape(known.shape) + known
     try:
         factor = linalg.cholesky(covariance, lower=True, check_finite=False)

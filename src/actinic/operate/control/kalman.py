@@ -18,7 +18,8 @@ from .components import Components
 
 KEPT = 6  # explanations
 SURPRISE = 2.0  # standard deviations beyond which others are considered
-P_FLYER, P_STEP = 0.03, 0.01
+# How often flyers and steps are expected at first, and how many lots that belief is worth.
+P_FLYER, P_STEP, BELIEF = 0.01, 0.005, 100.0
 FLYER_SIZE, STEP_SIZE = 6.0, 4.0  # of the noise; a step is at least as large as the spread of its factor
 NEGLIGIBLE = np.log(1e-4)
 
@@ -43,13 +44,16 @@ class Forecast:
 class ContextFilter:
     """Explanations k, each a Gaussian over n states: state 0 is the gain, then one for each level that was met."""
 
-    def __init__(self, factors: tuple[str, ...], components: Components, gain: float, gain_sigma: float):
+    def __init__(self, factors: tuple[str, ...], components: Components, gain: float, gain_sigma: float, doubting: bool = True):
         self.factors, self.components = factors, components
         self.index: dict[tuple[int, str], int] = {}
         self.mean = np.array([[gain]])
         self.cov = np.array([[[gain_sigma**2]]])
         self.drift = np.zeros(1)
         self.weight = np.zeros(1)  # logarithms
+        self.odd = np.array([P_FLYER, P_STEP]) * BELIEF  # flyers and steps, expected or met
+        self.lots = BELIEF
+        self.doubting = doubting
         self.rank = 0.0
 
     def copy(self) -> "ContextFilter":
@@ -96,11 +100,13 @@ class ContextFilter:
         variance = spread @ h + noise
         z = np.abs(innovation) / np.sqrt(variance)
         best = int(np.argmax(self.weight))
-        branches = [(np.log(1 - P_FLYER - P_STEP), None, noise)]
-        if z[best] > SURPRISE:
-            branches += [(np.log(P_FLYER), None, noise + FLYER_SIZE**2 * self.components.noise)]
+        branches = [(0.0, None, noise)]
+        self.lots += 1.0
+        if self.doubting and z[best] > SURPRISE:
+            flyer, step = np.log(self.odd / self.lots)
+            branches += [(flyer, None, noise + FLYER_SIZE**2 * self.components.noise)]
             factors = [f for f, level in enumerate(levels) if level is not None]
-            branches += [(np.log(P_STEP / len(factors)), f, noise) for f in factors]
+            branches += [(step - np.log(len(factors)), f, noise) for f in factors]
         weights, means, covs = [], [], []
         for prior, factor, r in branches:
             cov, along, total = self.cov, spread, spread @ h + r
@@ -117,6 +123,9 @@ class ContextFilter:
             covs.append(cov - gain[:, :, None] * along[:, None, :])
         weight = np.concatenate(weights)
         evidence = float(np.logaddexp.reduce(weight) - np.logaddexp.reduce(self.weight))
+        if len(branches) > 1:
+            shares = np.exp([np.logaddexp.reduce(w) - np.logaddexp.reduce(weight) for w in weights])
+            self.odd += [shares[1], shares[2:].sum()]
         keep = np.argsort(-weight, kind="stable")[:KEPT]
         keep = keep[weight[keep] > weight.max() + NEGLIGIBLE]
         self.mean, self.cov = np.concatenate(means)[keep], np.concatenate(covs)[keep]

@@ -11,9 +11,11 @@ from .kalman import ContextFilter, Forecast, Levels
 from .settings import Settings
 from .sign import SignTest
 
-FITS = (6, 9, 13, 19, 28, 42, 63, 95, 140, 210, 315, 470)  # measured lots at which the components are fitted
+FITS = (1, 2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 95, 140, 210, 315, 470)  # measured lots at which the components are fitted
 LATER = 250  # and then every so many
 WINDOW = 250  # measured lots, the last, that a fit looks at
+FEW = 8  # of so few the spread is about zero, and not robust
+LEAST = 6  # below, variances are only guessed, and no measurement is doubted
 RERUN = 500  # up to so many the past is filtered again with the new components
 SPACING, POINTS = 8, 12  # measured lots from one restart point to the next, and how many are kept
 
@@ -132,10 +134,12 @@ class Track:
     def _fit(self, now: _Point) -> None:
         count = now.measured
         if count not in self._fits:
-            self._fits[count] = now.place, fit(self._sample(count), self._guess(count), self._gain_variance)
+            guess = self._guess(count)
+            fitted = fit(self._sample(count), guess, self._gain_variance) if count >= LEAST else guess
+            self._fits[count] = now.place, fitted
         components = self._fits[count][1]
         if count <= RERUN:
-            fresh = self._fresh(components)
+            fresh = self._fresh(components, count >= LEAST)
             for record in self._taken:
                 self._learn(fresh, record)
             now.estimate, now.sign = fresh.estimate, fresh.sign
@@ -160,15 +164,16 @@ class Track:
 
     def _guess(self, count: int) -> Components:
         disturbance = np.array([value - self.gain * move for _, _, move, value, _, _ in self._taken[:count]])
-        scale = scale_of(disturbance) if disturbance.size > 2 else float(np.abs(disturbance).max(initial=0.0))
+        few = disturbance.size < FEW
+        scale = float(np.sqrt(np.mean(disturbance**2))) if 0 < disturbance.size < FEW else 0.0 if few else scale_of(disturbance)
         return prior(self.factors, scale or 1.0)
 
-    def _fresh(self, components: Components) -> _Point:
+    def _fresh(self, components: Components, doubting: bool = False) -> _Point:
         if self.settings.kind == "context":
             sigma = abs(self.gain) * self.settings.gain_sigma
             return _Point(
-                0, 0, ContextFilter(self.factors, components, self.gain, sigma),
-                SignTest(ContextFilter(self.factors, components, -self.gain, sigma)),
+                0, 0, ContextFilter(self.factors, components, self.gain, sigma, doubting),
+                SignTest(ContextFilter(self.factors, components, -self.gain, sigma, doubting)),
             )  # fmt: skip
         slope = self.settings.slope_weight if self.settings.kind == "double-ewma" else 0.0
         return _Point(0, 0, ThreadEwma(self.settings.weight, slope, self.gain), None)
