@@ -2,11 +2,7 @@
 
 import copy
 
-import numpy as np
-
-from .kalman import Forecast, Levels
-
-_PRIOR = 3.0  # measurements that the first guess of the spread is worth
+from .forecast import Forecast, Levels
 
 
 class ThreadEwma:
@@ -28,7 +24,7 @@ class ThreadEwma:
         """The thread is the last of the levels."""
         x, slope = self.state.get(levels[-1] or "", (0.0, 0.0))
         noise = self.squares / self.count if self.count else 1.0
-        return Forecast(x + slope, self.gain, np.zeros((2, 2)), noise + extra)
+        return Forecast(x + slope, self.gain, 0.0, 0.0, 0.0, noise + extra, slope)
 
     def update(self, levels: Levels, rank: float, move: float, value: float, extra: float = 0.0) -> float:
         thread, disturbance = levels[-1] or "", value - self.gain * move

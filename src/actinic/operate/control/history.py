@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from ...errors import InputError
+from .forecast import Forecast
 
 VALID: Literal["valid"] = "valid"
 INVALID: Literal["invalid"] = "invalid"
@@ -18,7 +19,7 @@ class Lot:
     """A lot as exposed: `time` orders the lots (h, or a running number), `setpoint` is what was really applied.
 
     An entry of `context` that is "" or left out is unknown. `upset` names the factors that may have jumped just before,
-    such as ("tool",) after maintenance. `forecast` (mean, sigma) of each term was made when the lot was planned.
+    such as ("tool",) after maintenance. `planned` is what was foreseen and wanted of each term before the lot was exposed.
     """
 
     lot: str
@@ -26,7 +27,15 @@ class Lot:
     context: Mapping[str, str]
     setpoint: Mapping[str, float] = field(default_factory=dict)
     upset: tuple[str, ...] = ()
-    forecast: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    planned: Mapping[str, "Planned"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What was foreseen of a term, and the set-point proposed for it."""
+
+    forecast: Forecast
+    setpoint: float
 
 
 @dataclass(frozen=True)
@@ -60,14 +69,13 @@ class History:
         self.changed = 0
 
     def add_lot(self, lot: Lot) -> None:
-        """Take in a lot; the same name again replaces what was known, but keeps its forecast."""
-        numbers = [lot.time, *lot.setpoint.values(), *(x for pair in lot.forecast.values() for x in pair)]
-        if not np.isfinite(numbers).all():
+        """Take in a lot; the same name again replaces what was known, but keeps its plan."""
+        if not np.isfinite([lot.time, *lot.setpoint.values()]).all():
             raise InputError(f"lot {lot.lot}: time and set-points must be numbers")
         old = self.lots.get(lot.lot)
         if old is not None:
-            if not lot.forecast:
-                lot = replace(lot, forecast=old.forecast)
+            if not lot.planned:
+                lot = replace(lot, planned=old.planned)
             if lot == old:
                 return
             place = self.place(old)

@@ -9,12 +9,11 @@ multi-process dynamic linear model of Harrison and Stevens (J. R. Stat. Soc. B 3
 """
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from .components import Components
+from .forecast import Forecast, Levels
 
 KEPT = 6  # explanations
 SURPRISE = 2.0  # standard deviations beyond which others are considered
@@ -22,24 +21,6 @@ SURPRISE = 2.0  # standard deviations beyond which others are considered
 P_FLYER, P_STEP, BELIEF = 0.01, 0.005, 100.0
 FLYER_SIZE, STEP_SIZE = 6.0, 4.0  # of the noise; a step is at least as large as the spread of its factor
 NEGLIGIBLE = np.log(1e-4)
-
-Levels = Sequence[str | None]
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What a lot will show: disturbance `mean`, gain, their covariance, and the noise variance of one measurement."""
-
-    mean: float
-    gain: float
-    covariance: np.ndarray
-    noise: float
-
-    def at(self, move: float) -> tuple[float, float]:
-        """Mean and standard deviation of the measurement at a move of the actuator."""
-        h = np.array([1.0, move])
-        return self.mean + self.gain * move, float(np.sqrt(h @ self.covariance @ h + self.noise))
-
 
 class ContextFilter:
     """Explanations k, each a Gaussian over n states: state 0 is the gain, then one for each level that was met."""
@@ -85,7 +66,8 @@ class ContextFilter:
         centre = np.array([p @ mean, p @ gain])
         apart = np.stack([mean, gain], axis=1) - centre
         covariance = np.einsum("k,kij->ij", p, cov) + np.einsum("k,ki,kj->ij", p, apart, apart)
-        return Forecast(float(centre[0]), float(centre[1]), covariance, float(noise + extra))
+        (level, cross), (_, response) = covariance.tolist()
+        return Forecast(float(centre[0]), float(centre[1]), level, cross, response, float(noise + extra))
 
     def update(self, levels: Levels, rank: float, move: float, value: float, extra: float = 0.0) -> float:
         """Learn from a measurement; returns its log density as it was foreseen."""

@@ -7,7 +7,8 @@ so that no single measurement, however wild, can stop the loop.
 import copy
 
 from .components import Components
-from .kalman import ContextFilter, Levels
+from .forecast import Levels
+from .kalman import ContextFilter
 
 STOP = 8.0  # a wrong sign is e^8 times more likely
 MOST = 4.5

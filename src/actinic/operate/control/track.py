@@ -6,8 +6,9 @@ import numpy as np
 
 from .baselines import ThreadEwma
 from .components import Components, Sample, fit, prior, scale_of
+from .forecast import Forecast, Levels
 from .history import History, Lot, Result, factors_of, level
-from .kalman import ContextFilter, Forecast, Levels
+from .kalman import ContextFilter
 from .settings import Settings
 from .sign import SignTest
 
@@ -41,7 +42,8 @@ class Track:
         self._fits: dict[int, tuple[int, Components]] = {}  # measured lots: place, components
         self._points: list[_Point] = []
         self._now: _Point | None = None
-        self._taken: list[tuple[int, Levels, float, float, float, tuple[str, ...]]] = []
+        self._taken: list[tuple[int, Levels, float, float, float, tuple[str, ...], float]] = []
+        self.rearmed = -np.inf  # evidence of the gain's sign counts from this time on
 
     def sync(self, history: History, keys: set[str], changed: int) -> None:
         """Take in what changed from a place in the order on."""
@@ -53,7 +55,7 @@ class Track:
         now = self._now
         assert now is not None
         for place, lot, result in history.in_order(now.place):
-            if result is not None and self.term in result.values:
+            if result is not None and self.term in result.values and self.term in lot.setpoint:
                 self._take(place, self._record(place, lot, result))
 
     def forecast(self, history: History, lot: Lot) -> Forecast:
@@ -72,6 +74,11 @@ class Track:
     @property
     def sign(self) -> SignTest | None:
         return self._now.sign if self._now else None
+
+    def rearm(self, time: float) -> None:
+        """Forget the evidence about the gain's sign before a time."""
+        self.rearmed = time
+        self._back_to(0)
 
     @property
     def measured(self) -> int:
@@ -97,7 +104,7 @@ class Track:
 
     def _record(self, place: int, lot: Lot, result: Result):
         extra = result.sigma.get(self.term, 0.0) ** 2
-        return place, self.levels(lot), lot.setpoint.get(self.term, 0.0), result.values[self.term], extra, lot.upset
+        return place, self.levels(lot), lot.setpoint[self.term], result.values[self.term], extra, lot.upset, lot.time
 
     def _take(self, place: int, record) -> None:
         now = self._now
@@ -116,12 +123,14 @@ class Track:
                 self._points = self._points[: POINTS // 2 : 2] + self._points[POINTS // 2 :]
 
     def _learn(self, now: _Point, record) -> None:
-        place, levels, move, value, extra, upset = record
+        place, levels, move, value, extra, upset, time = record
         if isinstance(now.estimate, ContextFilter):
             self._upset(now.estimate, place, levels, upset)
         density = now.estimate.update(levels, place, move, value, extra)
         if now.sign is not None:
             now.sign.update(density, levels, place, move, value, extra)
+            if time < self.rearmed:
+                now.sign.score = 0.0
 
     def _upset(self, estimate: ContextFilter, place: int, levels: Levels, upset: tuple[str, ...]) -> None:
         if not upset:
@@ -154,7 +163,7 @@ class Track:
 
     def _sample(self, count: int) -> Sample:
         last = self._taken[max(0, count - WINDOW) : count]
-        place, levels, move, value, extra, _ = zip(*last, strict=True)
+        place, levels, move, value, extra, *_ = zip(*last, strict=True)
         codes = np.full((len(last), len(self.factors)), -1)
         for f in range(len(self.factors)):
             names: dict[str, int] = {}
@@ -163,7 +172,7 @@ class Track:
         return Sample(codes, np.array(place, float), value - self.gain * move, move, np.array(extra))
 
     def _guess(self, count: int) -> Components:
-        disturbance = np.array([value - self.gain * move for _, _, move, value, _, _ in self._taken[:count]])
+        disturbance = np.array([value - self.gain * move for _, _, move, value, *_ in self._taken[:count]])
         few = disturbance.size < FEW
         scale = float(np.sqrt(np.mean(disturbance**2))) if 0 < disturbance.size < FEW else 0.0 if few else scale_of(disturbance)
         return prior(self.factors, scale or 1.0)
