@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, optimize
 
-FLYER = 3.0  # standard deviations at which a measurement begins to lose its weight
+FLYER = 3.0  # standard deviations beyond which a measurement has as much noise as it is off
+PASSES = 2
 PRIOR_SIGMA = 2.2  # of the logarithm of a variance
 MOST = 40.0  # of a logarithm: further out the search only finds numbers that overflow
 SPREAD, DRIFT, NOISE = 0.3, 1e-3, 0.05  # prior medians of the variances, of the square of the scale
@@ -58,26 +59,27 @@ def scale_of(value: np.ndarray) -> float:
     return float(1.4826 * middle or np.std(value))
 
 
-def fit(sample: Sample, start: Components, gain_variance: float) -> Components:
-    """The most likely components given a sample; `start` is also the middle of the prior."""
+def fit(sample: Sample, start: Components, gain_variance: float, last: Components | None = None) -> Components:
+    """The most likely components given a sample; `start` is the middle of the prior, `last` where to search first."""
     unit = float(np.sqrt(start.noise / NOISE))
     kernels = _kernels(sample)
-    x0 = np.log(np.concatenate([start.spread, start.drift, [start.noise]]) / unit**2)
+    x0 = np.log(_flat(start) / unit**2)
     value, fixed = sample.value / unit, gain_variance * np.outer(sample.move, sample.move) / unit**2
-    x, inflation = x0, np.ones(value.size)
-    for _ in range(2):
-        noise = np.concatenate([kernels, np.diag(inflation).reshape(1, -1)])
+    x, inflation = x0 if last is None else np.log(_flat(last) / unit**2), np.ones(value.size)
+    for _ in range(PASSES):
         known = fixed + np.diag(sample.extra / unit**2)
+        inflation = _doubted(np.exp(x), kernels, inflation, known, value)
+        noise = np.concatenate([kernels, np.diag(inflation).reshape(1, -1)])
         result = optimize.minimize(
             _cost, x, (noise, known, value, x0), "L-BFGS-B", True, options={"maxiter": 40, "ftol": 1e-5}
         )
         x = result.x
-        # The standardised errors of each measurement from all others.
-        inverse = _inverse(np.exp(x), noise, known)
-        z = (inverse @ value) / np.sqrt(np.diag(inverse))
-        inflation = inflation * np.maximum(1.0, (np.abs(z) / FLYER) ** 2)
     size, variances = len(start.spread), np.exp(x) * unit**2
     return Components(variances[:size], variances[size : 2 * size], float(variances[-1]))
+
+
+def _flat(components: Components) -> np.ndarray:
+    return np.concatenate([components.spread, components.drift, [components.noise]])
 
 
 def _kernels(sample: Sample) -> np.ndarray:
@@ -91,9 +93,16 @@ def _kernels(sample: Sample) -> np.ndarray:
     return np.concatenate([same, same * walked]).reshape(2 * len(codes), -1)
 
 
-def _inverse(variances: np.ndarray, kernels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    covariance = (variances @ kernels).reshape(known.shape) + known
-    return linalg.inv(covariance)
+def _doubted(variances, kernels, inflation, known, value) -> np.ndarray:
+    """(n,) by how much to multiply the noise of each measurement, from its error as foretold by all others.
+
+    That error does not depend on the measurement's own noise, so each is judged as if it were an ordinary one.
+    """
+    noise = variances[-1]
+    covariance = (variances[:-1] @ kernels).reshape(known.shape) + known + np.diag(noise * inflation)
+    inverse = linalg.inv(covariance)
+    error, variance = (inverse @ value) / np.diag(inverse), 1 / np.diag(inverse) - (inflation - 1) * noise
+    return np.where(error**2 > FLYER**2 * variance, np.maximum(error**2 / noise, 1.0), 1.0)
 
 
 def _cost(x, kernels, known, value, x0):

@@ -18,8 +18,8 @@ from .forecast import Forecast, Levels
 KEPT = 6  # explanations
 SURPRISE = 2.0  # standard deviations beyond which others are considered
 # How often flyers and steps are expected at first, and how many lots that belief is worth.
-P_FLYER, P_STEP, BELIEF = 0.01, 0.005, 100.0
-FLYER_SIZE, STEP_SIZE = 6.0, 4.0  # of the noise; a step is at least as large as the spread of its factor
+P_FLYER, P_STEP, BELIEF = 0.01, 0.003, 100.0
+LEAST = 4.0  # standard deviations of the noise: flyers and steps are as large as what they explain, and at least this
 NEGLIGIBLE = np.log(1e-4)
 
 class ContextFilter:
@@ -32,7 +32,7 @@ class ContextFilter:
         self.cov = np.array([[[gain_sigma**2]]])
         self.drift = np.zeros(1)
         self.weight = np.zeros(1)  # logarithms
-        self.odd = np.array([P_FLYER, P_STEP]) * BELIEF  # flyers and steps, expected or met
+        self.met = np.array([[P_FLYER, P_STEP]]) * BELIEF  # flyers and steps of each explanation, with those expected
         self.lots = BELIEF
         self.doubting = doubting
         self.rank = 0.0
@@ -81,36 +81,35 @@ class ContextFilter:
         spread = self.cov @ h
         variance = spread @ h + noise
         z = np.abs(innovation) / np.sqrt(variance)
-        best = int(np.argmax(self.weight))
-        branches = [(0.0, None, noise)]
+        best = np.argmax(self.weight)
+        size = np.maximum(innovation**2, LEAST**2 * self.components.noise)
+        branches = [(np.zeros(z.size), None, noise)]
         self.lots += 1.0
         if self.doubting and z[best] > SURPRISE:
-            flyer, step = np.log(self.odd / self.lots)
-            branches += [(flyer, None, noise + FLYER_SIZE**2 * self.components.noise)]
+            flyer, step = np.log(self.met / self.lots).T
+            branches += [(flyer, None, noise + size)]
             factors = [f for f, level in enumerate(levels) if level is not None]
             branches += [(step - np.log(len(factors)), f, noise) for f in factors]
-        weights, means, covs = [], [], []
-        for prior, factor, r in branches:
+        weights, means, covs, met = [], [], [], []
+        for kind, (prior, factor, r) in enumerate(branches):
             cov, along, total = self.cov, spread, spread @ h + r
             if factor is not None:
                 i = self.index[factor, levels[factor]]
-                step = max(STEP_SIZE**2 * self.components.noise, self.components.spread[factor] * (factor > 0))
-                cov, along, total = self.cov.copy(), spread.copy(), total + step
-                cov[:, i, i] += step
-                along[:, i] += step
+                cov, along, total = self.cov.copy(), spread.copy(), total + size
+                cov[:, i, i] += size
+                along[:, i] += size
             density = prior - 0.5 * (innovation**2 / total + np.log(2 * np.pi * total))
             gain = along / total[:, None]
             weights.append(self.weight + density)
+            met.append(self.met + [kind == 1, kind > 1])
             means.append(self.mean + gain * innovation[:, None])
             covs.append(cov - gain[:, :, None] * along[:, None, :])
         weight = np.concatenate(weights)
         evidence = float(np.logaddexp.reduce(weight) - np.logaddexp.reduce(self.weight))
-        if len(branches) > 1:
-            shares = np.exp([np.logaddexp.reduce(w) - np.logaddexp.reduce(weight) for w in weights])
-            self.odd += [shares[1], shares[2:].sum()]
         keep = np.argsort(-weight, kind="stable")[:KEPT]
         keep = keep[weight[keep] > weight.max() + NEGLIGIBLE]
         self.mean, self.cov = np.concatenate(means)[keep], np.concatenate(covs)[keep]
+        self.met = np.concatenate(met)[keep]
         self.weight = weight[keep] - weight.max()
         return evidence
 

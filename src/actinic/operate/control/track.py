@@ -144,7 +144,8 @@ class Track:
         count = now.measured
         if count not in self._fits:
             guess = self._guess(count)
-            fitted = fit(self._sample(count), guess, self._gain_variance) if count >= LEAST else guess
+            last = now.estimate.components if count > LEAST else None
+            fitted = fit(self._sample(count), guess, self._gain_variance, last) if count >= LEAST else guess
             self._fits[count] = now.place, fitted
         components = self._fits[count][1]
         if count <= RERUN:
