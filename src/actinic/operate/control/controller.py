@@ -11,7 +11,7 @@ from .history import VALID, History, Lot, Planned, Result, thread
 from .plan import plan
 from .settings import STAGES, Settings, Stage
 from .track import Track
-from .watch import WINDOW, Alarm, alarms, factor, innovations
+from .watch import Alarm, Watch
 
 LAST_GOOD, PROCESS_OF_RECORD = "last good", "process of record"
 GOOD = 3.0  # standard deviations within which a lot came out as foreseen
@@ -74,6 +74,7 @@ class Controller:
         self.stopped: dict[str, str] = {}
         self.history = History()
         self._keys: set[str] = set()
+        self.watches = {term: Watch(term, self.settings.coverage) for term in self.settings.terms}
         self._tracks = {term: Track(term, self.settings) for term in self.settings.terms}
 
     def propose(self, lot: str, time: float, context: Mapping[str, str], upset: tuple[str, ...] = ()) -> Proposal:
@@ -98,6 +99,7 @@ class Controller:
         if known is not None and known.setpoint:
             applied = known.setpoint
         self.history.add_lot(replace(new, setpoint=applied, planned=planned))
+        self._look(lot)
         return Proposal(lot, float(time), context, self.stage, terms)
 
     def exposed(
@@ -118,6 +120,7 @@ class Controller:
         when = float(time if time is not None else known.time if known else 0.0)
         self._keys |= told.keys()
         self.history.add_lot(Lot(lot, when, told, full, tuple(upset or (known.upset if known else ()))))
+        self._look(lot)
 
     def observe(
         self, lot: str, time: float, values: Mapping[str, float], sigma: Mapping[str, float] | None = None,
@@ -133,6 +136,7 @@ class Controller:
         mine = {k: float(v) for k, v in values.items() if k in self._tracks}
         errors = {k: float(v) for k, v in (sigma or {}).items() if k in mine}
         self.history.add_result(Result(lot, float(time), mine, errors, status))
+        self._look(lot)
         self._sync()
         self._check_signs()
 
@@ -143,11 +147,11 @@ class Controller:
 
     def alarms(self, term: str) -> list[Alarm]:
         """Points out of control among the controller's own recent innovations."""
-        return alarms(innovations(self.history, term, WINDOW))
+        return self.watches[term].alarms()
 
     def gates(self) -> list[Gate]:
         """What stands between this stage and the next."""
-        return gates(self.history, self.settings, self.since, bool(self.stopped))
+        return gates(self.history, self.watches, self.settings, self.since, bool(self.stopped))
 
     def promote(self, who: str, time: float) -> Stage:
         """Go to the next stage; a person answers for it. ConfigError names the gates that do not hold."""
@@ -185,6 +189,10 @@ class Controller:
             track.sync(self.history, self._keys, self.history.changed)
         self.history.changed = len(self.history.order)
 
+    def _look(self, lot: str) -> None:
+        for watch in self.watches.values():
+            watch.update(self.history, lot)
+
     def _check_signs(self) -> None:
         for name, track in self._tracks.items():
             if track.sign is not None and track.sign.wrong and name not in self.stopped:
@@ -206,7 +214,7 @@ class Controller:
             setpoint = min(max(term.process_of_record if good is None else good, low), high)
             clamps = ()
         mean, sigma = forecast.at(setpoint)
-        reach = factor(innovations(self.history, name, WINDOW), settings.coverage) * sigma
+        reach = self.watches[name].factor() * sigma
         return TermProposal(
             setpoint, chosen.wanted, mean, sigma, mean - reach, mean + reach, forecast.gain, clamps, fallback, why
         )

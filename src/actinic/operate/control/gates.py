@@ -1,12 +1,13 @@
 """What must hold before a controller goes from replay to shadow, to advice, to closed loop."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from .history import History
 from .settings import Settings
-from .watch import alarms, factor, innovations
+from .watch import Watch, alarms
 
 RESAMPLES, SEED = 1000, 0
 
@@ -26,19 +27,20 @@ def spread(errors: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.abs(errors.mean(axis=axis)) + 3 * errors.std(axis=axis)
 
 
-def gates(history: History, settings: Settings, since: float, stopped: bool) -> list[Gate]:
+def gates(history: History, watches: Mapping[str, Watch], settings: Settings, since: float, stopped: bool) -> list[Gate]:
     """The gates of every term, from the lots exposed since a time."""
     asked = settings.gates
     found = [Gate("sign of the gain", "not stopped", "stopped" if stopped else "not stopped", not stopped)]
     for term in settings.terms:
-        every = innovations(history, term)
+        watch = watches[term]
+        every = watch.innovations
         here = [i for i in every if i.time >= since]
         enough = len(here) >= asked.lots
         found.append(Gate(f"{term}: measured lots", f">= {asked.lots}", str(len(here)), enough))
         if not enough:
             continue
         low, high = asked.coverage
-        inside = [abs(i.z) <= factor(every[:n], settings.coverage) for n, i in enumerate(every) if i.time >= since]
+        inside = [abs(i.z) <= watch.factor(n) for n, i in enumerate(every) if i.time >= since]
         covered = float(np.mean(inside))
         name = f"{term}: {settings.coverage:.0%} intervals cover"
         found.append(Gate(name, f"{low:.0%} to {high:.0%}", f"{covered:.1%}", low <= covered <= high))
