@@ -61,21 +61,66 @@ def scale_of(value: np.ndarray) -> float:
 
 def fit(sample: Sample, start: Components, gain_variance: float, last: Components | None = None) -> Components:
     """The most likely components given a sample; `start` is the middle of the prior, `last` where to search first."""
-    unit = float(np.sqrt(start.noise / NOISE))
-    kernels = _kernels(sample)
-    x0 = np.log(_flat(start) / unit**2)
-    value, fixed = sample.value / unit, gain_variance * np.outer(sample.move, sample.move) / unit**2
-    x, inflation = x0 if last is None else np.log(_flat(last) / unit**2), np.ones(value.size)
+    x = None if last is None else np.log(_flat(last) * NOISE / start.noise)
+    inflation = np.ones(sample.value.size)
     for _ in range(PASSES):
-        known = fixed + np.diag(sample.extra / unit**2)
-        inflation = _doubted(np.exp(x), kernels, inflation, known, value)
-        noise = np.concatenate([kernels, np.diag(inflation).reshape(1, -1)])
-        result = optimize.minimize(
-            _cost, x, (noise, known, value, x0), "L-BFGS-B", True, options={"maxiter": 40, "ftol": 1e-5}
-        )
-        x = result.x
-    size, variances = len(start.spread), np.exp(x) * unit**2
+        problem = _Problem(sample, start, gain_variance, inflation)
+        inflation = problem.doubted(problem.middle if x is None else x)
+        x, _ = _Problem(sample, start, gain_variance, inflation).solve(x)
+    size, variances = len(start.spread), np.exp(x) * start.noise / NOISE
     return Components(variances[:size], variances[size : 2 * size], float(variances[-1]))
+
+
+def best(sample: Sample, start: Components, gain_variance: float) -> tuple[np.ndarray, float]:
+    """Logarithms of the variances and minus the log posterior there, all measurements taken as they are."""
+    return _Problem(sample, start, gain_variance, np.ones(sample.value.size)).solve(None)
+
+
+class _Problem:
+    """Minus the log posterior over logarithms of variances, in units of the scale that the prior is for."""
+
+    def __init__(self, sample: Sample, start: Components, gain_variance: float, inflation: np.ndarray):
+        square = start.noise / NOISE
+        self.middle = np.log(_flat(start) / square)
+        self.value = sample.value / np.sqrt(square)
+        self.known = (gain_variance * np.outer(sample.move, sample.move) + np.diag(sample.extra)) / square
+        self.inflation = inflation
+        self.kernels = np.concatenate([_kernels(sample), np.diag(inflation).reshape(1, -1)])
+
+    def solve(self, x: np.ndarray | None) -> tuple[np.ndarray, float]:
+        start = self.middle if x is None else x
+        options = {"maxiter": 40, "ftol": 1e-5}
+        result = optimize.minimize(self.cost, start, method="L-BFGS-B", jac=True, options=options)
+        return result.x, float(result.fun)
+
+    def covariance(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        variances = np.exp(np.clip(x, -MOST, MOST))
+        return variances, (variances @ self.kernels).reshape(self.known.shape) + self.known
+
+    def cost(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Minus the log posterior, and its gradient."""
+        variances, covariance = self.covariance(x)
+        try:
+            factor = linalg.cholesky(covariance, lower=True, check_finite=False)
+        except linalg.LinAlgError:
+            return 1e12, np.zeros_like(x)
+        inverse = linalg.lapack.dpotri(factor, lower=1)[0]
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        solved, off = inverse @ self.value, (x - self.middle) / PRIOR_SIGMA
+        cost = 0.5 * self.value @ solved + np.log(np.diag(factor)).sum() + 0.5 * np.sum(off**2)
+        slope = 0.5 * variances * (self.kernels @ (inverse - np.outer(solved, solved)).ravel()) + off / PRIOR_SIGMA
+        return float(cost), slope
+
+    def doubted(self, x: np.ndarray) -> np.ndarray:
+        """(n,) by how much to multiply the noise of each measurement, from its error as foretold by all others.
+
+        That error does not depend on the measurement's own noise, so each is judged as if it were an ordinary one.
+        """
+        variances, covariance = self.covariance(x)
+        noise, inverse = variances[-1], linalg.inv(covariance)
+        error, variance = (inverse @ self.value) / np.diag(inverse), 1 / np.diag(inverse)
+        ordinary = variance - (self.inflation - 1) * noise
+        return np.where(error**2 > FLYER**2 * ordinary, np.maximum(error**2 / noise, 1.0), 1.0)
 
 
 def _flat(components: Components) -> np.ndarray:
@@ -91,31 +136,3 @@ def _kernels(sample: Sample) -> np.ndarray:
     age = sample.rank - sample.rank.min()
     walked = np.minimum(age[:, None], age[None, :])
     return np.concatenate([same, same * walked]).reshape(2 * len(codes), -1)
-
-
-def _doubted(variances, kernels, inflation, known, value) -> np.ndarray:
-    """(n,) by how much to multiply the noise of each measurement, from its error as foretold by all others.
-
-    That error does not depend on the measurement's own noise, so each is judged as if it were an ordinary one.
-    """
-    noise = variances[-1]
-    covariance = (variances[:-1] @ kernels).reshape(known.shape) + known + np.diag(noise * inflation)
-    inverse = linalg.inv(covariance)
-    error, variance = (inverse @ value) / np.diag(inverse), 1 / np.diag(inverse) - (inflation - 1) * noise
-    return np.where(error**2 > FLYER**2 * variance, np.maximum(error**2 / noise, 1.0), 1.0)
-
-
-def _cost(x, kernels, known, value, x0):
-    """Minus the log posterior, and its gradient."""
-    variances = np.exp(np.clip(x, -MOST, MOST))
-    covariance = (variances @ kernels).reshape(known.shape) + known
-    try:
-        factor = linalg.cholesky(covariance, lower=True, check_finite=False)
-    except linalg.LinAlgError:
-        return 1e12, np.zeros_like(x)
-    inverse = linalg.lapack.dpotri(factor, lower=1)[0]
-    inverse = np.tril(inverse) + np.tril(inverse, -1).T
-    solved = inverse @ value
-    cost = 0.5 * value @ solved + np.log(np.diag(factor)).sum() + 0.5 * np.sum((x - x0) ** 2) / PRIOR_SIGMA**2
-    slope = 0.5 * variances * (kernels @ (inverse - np.outer(solved, solved)).ravel()) + (x - x0) / PRIOR_SIGMA**2
-    return cost, slope

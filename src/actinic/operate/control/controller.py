@@ -71,7 +71,8 @@ class Controller:
         self.settings = settings or Settings()
         self.stage: Stage = self.settings.stage
         self.since = float("-inf")  # time from which lots count for this stage
-        self.stopped: dict[str, str] = {}
+        self.stopped: dict[str, str] = {}  # terms whose gain is in doubt, and why
+        self._certain: set[str] = set()  # of these, those that only `rearm` starts again
         self.history = History()
         self._keys: set[str] = set()
         self.watches = {term: Watch(term, self.settings.coverage) for term in self.settings.terms}
@@ -176,6 +177,7 @@ class Controller:
         if not who.strip():
             raise ConfigError("starting again needs the name of who answers for it")
         self.stopped.clear()
+        self._certain.clear()
         for track in self._tracks.values():
             track.rearm(time)
         self.history.changed = 0
@@ -195,9 +197,15 @@ class Controller:
 
     def _check_signs(self) -> None:
         for name, track in self._tracks.items():
-            if track.sign is not None and track.sign.wrong and name not in self.stopped:
-                odds = f"e^{track.sign.score:.1f} : 1"
-                self.stopped[name] = f"{name} answers its set-point with the wrong sign ({odds}): check the gain"
+            suspicion = track.suspicion()
+            if suspicion is None or name in self._certain:
+                self.stopped.pop(name, None) if name not in self._certain else None
+                continue
+            odds, certain = suspicion
+            what = "answers its set-point with the wrong sign" if certain else "may answer with the wrong sign"
+            self.stopped[name] = f"{name} {what} (log odds {odds:.1f}): check the gain"
+            if certain:
+                self._certain.add(name)
 
     def _term(self, name: str, lot: Lot, forecast: Forecast) -> TermProposal:
         settings, term = self.settings, self.settings.terms[name]

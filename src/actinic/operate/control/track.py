@@ -1,6 +1,6 @@
 """One term's estimate, kept up with a history: filtered in order of exposure, and again from where something changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from .forecast import Forecast, Levels
 from .history import History, Lot, Result, factors_of, level
 from .kalman import ContextFilter
 from .settings import Settings
-from .sign import SignTest
+from .sign import CERTAIN, EARLY, MOST_WEIGHED, STOP, SignTest, evidence, threshold
 
 FITS = (1, 2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 95, 140, 210, 315, 470)  # measured lots at which the components are fitted
 LATER = 250  # and then every so many
@@ -28,7 +28,12 @@ class _Point:
     place: int
     measured: int
     estimate: ContextFilter | ThreadEwma
-    sign: SignTest | None
+    sign: SignTest
+    odds: float = 0.0  # of a wrong sign, from all evidence at the start
+    corrected: int = 0
+
+    def copy(self) -> "_Point":
+        return replace(self, estimate=self.estimate.copy())
 
 
 class Track:
@@ -71,13 +76,21 @@ class Track:
                 self._upset(estimate, p, self.levels(other), other.upset)
         return estimate.forecast(self.levels(lot), place)
 
-    @property
-    def sign(self) -> SignTest | None:
-        return self._now.sign if self._now else None
+    def suspicion(self) -> tuple[float, bool] | None:
+        """Log odds that the gain's sign is wrong and whether that is certain, where the loop must not go on; else None."""
+        now = self._now
+        if now is None or self.settings.kind != "context":
+            return None
+        if now.sign.score > STOP:
+            return now.sign.score, True
+        if 0 < now.corrected <= EARLY and now.odds > threshold(now.corrected):
+            return now.odds, now.odds > CERTAIN
+        return None
 
     def rearm(self, time: float) -> None:
-        """Forget the evidence about the gain's sign before a time."""
+        """Forget the evidence about the gain's sign from lots exposed before a time."""
         self.rearmed = time
+        self._points.clear()
         self._back_to(0)
 
     @property
@@ -99,7 +112,8 @@ class Track:
             "gain": float(estimate.mean[0, 0]),
             "explanations": estimate.weight.tolist(),
             "noise": estimate.components.noise,
-            "sign": self.sign.score if self.sign else 0.0,
+            "sign": self._now.sign.score if self._now else 0.0,
+            "odds": self._now.odds if self._now else 0.0,
         }
 
     def _record(self, place: int, lot: Lot, result: Result):
@@ -112,12 +126,12 @@ class Track:
         self._taken.append(record)
         self._learn(now, record)
         now.place, now.measured = place + 1, len(self._taken)
-        due = now.measured in FITS or (now.measured > FITS[-1] and (now.measured - FITS[-1]) % LATER == 0)
-        if due and self.settings.kind == "context":
-            self._fit(now)
+        if self.settings.kind == "context":
+            self._weigh(now, record)
+            if now.measured in FITS or (now.measured > FITS[-1] and (now.measured - FITS[-1]) % LATER == 0):
+                self._fit(now)
         if now.measured % SPACING == 0:
-            sign = now.sign.copy() if now.sign else None
-            self._points.append(_Point(now.place, now.measured, now.estimate.copy(), sign))
+            self._points.append(now.copy())
             if len(self._points) > POINTS:
                 # Near ones close together, far ones further apart: a late result seldom comes very late.
                 self._points = self._points[: POINTS // 2 : 2] + self._points[POINTS // 2 :]
@@ -126,11 +140,19 @@ class Track:
         place, levels, move, value, extra, upset, time = record
         if isinstance(now.estimate, ContextFilter):
             self._upset(now.estimate, place, levels, upset)
-        density = now.estimate.update(levels, place, move, value, extra)
-        if now.sign is not None:
-            now.sign.update(density, levels, place, move, value, extra)
-            if time < self.rearmed:
-                now.sign.score = 0.0
+            if now.corrected > EARLY:
+                now.sign = now.sign.after(now.estimate.forecast(levels, place, extra), move, value)
+        now.estimate.update(levels, place, move, value, extra)
+
+    def _weigh(self, now: _Point, record) -> None:
+        """Weigh the signs against each other while few corrected lots were measured."""
+        *_, move, _, _, _, time = record
+        if time < self.rearmed:
+            return
+        now.corrected += abs(move - self.settings.terms[self.term].process_of_record) > 1e-12
+        since = sum(r[-1] >= self.rearmed for r in self._taken)
+        if 0 < now.corrected <= EARLY and since <= MOST_WEIGHED:
+            now.odds = evidence(self._sample(now.measured, since), self.factors, self.gain, self._gain_sigma)
 
     def _upset(self, estimate: ContextFilter, place: int, levels: Levels, upset: tuple[str, ...]) -> None:
         if not upset:
@@ -145,25 +167,23 @@ class Track:
         if count not in self._fits:
             guess = self._guess(count)
             last = now.estimate.components if count > LEAST else None
-            fitted = fit(self._sample(count), guess, self._gain_variance, last) if count >= LEAST else guess
+            fitted = fit(self._sample(count), guess, self._gain_sigma**2, last) if count >= LEAST else guess
             self._fits[count] = now.place, fitted
         components = self._fits[count][1]
         if count <= RERUN:
             fresh = self._fresh(components, count >= LEAST)
             for record in self._taken:
                 self._learn(fresh, record)
-            now.estimate, now.sign = fresh.estimate, fresh.sign
+            now.estimate = fresh.estimate
         else:
             now.estimate.renew(components)
-            if now.sign:
-                now.sign.renew(components)
 
     @property
-    def _gain_variance(self) -> float:
-        return (self.gain * self.settings.gain_sigma) ** 2
+    def _gain_sigma(self) -> float:
+        return abs(self.gain) * self.settings.gain_sigma
 
-    def _sample(self, count: int) -> Sample:
-        last = self._taken[max(0, count - WINDOW) : count]
+    def _sample(self, count: int, most: int = WINDOW) -> Sample:
+        last = self._taken[max(0, count - most) : count]
         place, levels, move, value, extra, *_ = zip(*last, strict=True)
         codes = np.full((len(last), len(self.factors)), -1)
         for f in range(len(self.factors)):
@@ -180,22 +200,14 @@ class Track:
 
     def _fresh(self, components: Components, doubting: bool = False) -> _Point:
         if self.settings.kind == "context":
-            sigma = abs(self.gain) * self.settings.gain_sigma
-            return _Point(
-                0, 0, ContextFilter(self.factors, components, self.gain, sigma, doubting),
-                SignTest(ContextFilter(self.factors, components, -self.gain, sigma, doubting)),
-            )  # fmt: skip
+            estimate = ContextFilter(self.factors, components, self.gain, self._gain_sigma, doubting)
+            return _Point(0, 0, estimate, SignTest())
         slope = self.settings.slope_weight if self.settings.kind == "double-ewma" else 0.0
-        return _Point(0, 0, ThreadEwma(self.settings.weight, slope, self.gain), None)
+        return _Point(0, 0, ThreadEwma(self.settings.weight, slope, self.gain), SignTest())
 
     def _back_to(self, changed: int) -> None:
         """Forget all that was learnt from this place on."""
         self._points = [p for p in self._points if p.place <= changed]
         self._fits = {n: (place, c) for n, (place, c) in self._fits.items() if place <= changed}
-        if self._points:
-            point = self._points[-1]
-            sign = point.sign.copy() if point.sign else None
-            self._now = _Point(point.place, point.measured, point.estimate.copy(), sign)
-        else:
-            self._now = self._fresh(self._guess(0))
+        self._now = self._points[-1].copy() if self._points else self._fresh(self._guess(0))
         self._taken = self._taken[: self._now.measured]
