@@ -20,6 +20,10 @@ class ThreadEwma:
     def copy(self) -> "ThreadEwma":
         return copy.deepcopy(self)
 
+    def knows(self, levels: Levels) -> bool:
+        """Whether the thread was ever measured."""
+        return (levels[-1] or "") in self.state
+
     def forecast(self, levels: Levels, rank: float, extra: float = 0.0) -> Forecast:
         """The thread is the last of the levels."""
         x, slope = self.state.get(levels[-1] or "", (0.0, 0.0))

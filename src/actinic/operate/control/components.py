@@ -15,7 +15,7 @@ import numpy as np
 from scipy import linalg, optimize
 
 FLYER = 3.0  # standard deviations beyond which a measurement has as much noise as it is off
-PASSES = 2
+PASSES = 3
 PRIOR_SIGMA = 2.2  # of the logarithm of a variance
 MOST = 40.0  # of a logarithm: further out the search only finds numbers that overflow
 SPREAD, DRIFT, NOISE = 0.3, 1e-3, 0.05  # prior medians of the variances, of the square of the scale
@@ -63,10 +63,11 @@ def fit(sample: Sample, start: Components, gain_variance: float, last: Component
     """The most likely components given a sample; `start` is the middle of the prior, `last` where to search first."""
     x = None if last is None else np.log(_flat(last) * NOISE / start.noise)
     inflation = np.ones(sample.value.size)
-    for _ in range(PASSES):
+    for again in range(PASSES):
         problem = _Problem(sample, start, gain_variance, inflation)
-        inflation = problem.doubted(problem.middle if x is None else x)
-        x, _ = _Problem(sample, start, gain_variance, inflation).solve(x)
+        x, _ = problem.solve(x)
+        if again < PASSES - 1:
+            inflation = problem.doubted(x)
     size, variances = len(start.spread), np.exp(x) * start.noise / NOISE
     return Components(variances[:size], variances[size : 2 * size], float(variances[-1]))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .baselines import ThreadEwma
+from .blend import Blend
 from .components import Components, Sample, fit, prior, scale_of
 from .forecast import Forecast, Levels
 from .history import History, Lot, Result, factors_of, level
@@ -27,7 +28,7 @@ class _Point:
 
     place: int
     measured: int
-    estimate: ContextFilter | ThreadEwma
+    estimate: Blend | ThreadEwma
     sign: SignTest
     odds: float = 0.0  # of a wrong sign, from all evidence at the start
     corrected: int = 0
@@ -70,10 +71,10 @@ class Track:
         estimate = self._now.estimate
         pending = [(p, other) for p, other, _ in history.in_order(self._now.place) if other.upset and p < place]
         pending += [(place, lot)] if lot.upset and place >= self._now.place else []
-        if pending and isinstance(estimate, ContextFilter):
+        if pending and isinstance(estimate, Blend):
             estimate = estimate.copy()
             for p, other in pending:
-                self._upset(estimate, p, self.levels(other), other.upset)
+                self._upset(estimate.context, p, self.levels(other), other.upset)
         return estimate.forecast(self.levels(lot), place)
 
     def suspicion(self) -> tuple[float, bool] | None:
@@ -102,9 +103,9 @@ class Track:
 
     def state(self) -> dict:
         """Everything learnt, to compare and to hash."""
-        estimate = self._now.estimate if self._now else None
-        if not isinstance(estimate, ContextFilter):
-            return {"state": estimate.state if estimate else {}}
+        if self._now is None or not isinstance(self._now.estimate, Blend):
+            return {"threads": self._now.estimate.state if self._now else {}}
+        estimate = self._now.estimate.context
         names = {f"{self.factors[f]}={name}": i for (f, name), i in estimate.index.items()}
         return {
             "levels": {k: estimate.mean[0, i] for k, i in sorted(names.items())},
@@ -138,8 +139,8 @@ class Track:
 
     def _learn(self, now: _Point, record) -> None:
         place, levels, move, value, extra, upset, time = record
-        if isinstance(now.estimate, ContextFilter):
-            self._upset(now.estimate, place, levels, upset)
+        if isinstance(now.estimate, Blend):
+            self._upset(now.estimate.context, place, levels, upset)
             if now.corrected > EARLY:
                 now.sign = now.sign.after(now.estimate.forecast(levels, place, extra), move, value)
         now.estimate.update(levels, place, move, value, extra)
@@ -166,7 +167,7 @@ class Track:
         count = now.measured
         if count not in self._fits:
             guess = self._guess(count)
-            last = now.estimate.components if count > LEAST else None
+            last = now.estimate.context.components if count > LEAST else None
             fitted = fit(self._sample(count), guess, self._gain_sigma**2, last) if count >= LEAST else guess
             self._fits[count] = now.place, fitted
         components = self._fits[count][1]
@@ -176,7 +177,7 @@ class Track:
                 self._learn(fresh, record)
             now.estimate = fresh.estimate
         else:
-            now.estimate.renew(components)
+            now.estimate.context.renew(components)
 
     @property
     def _gain_sigma(self) -> float:
@@ -201,7 +202,7 @@ class Track:
     def _fresh(self, components: Components, doubting: bool = False) -> _Point:
         if self.settings.kind == "context":
             estimate = ContextFilter(self.factors, components, self.gain, self._gain_sigma, doubting)
-            return _Point(0, 0, estimate, SignTest())
+            return _Point(0, 0, Blend(estimate), SignTest())
         slope = self.settings.slope_weight if self.settings.kind == "double-ewma" else 0.0
         return _Point(0, 0, ThreadEwma(self.settings.weight, slope, self.gain), SignTest())
 
