@@ -17,6 +17,7 @@ from scipy import linalg, optimize
 FLYER = 3.0  # standard deviations beyond which a measurement has as much noise as it is off
 PASSES = 3
 PRIOR_SIGMA = 2.2  # of the logarithm of a variance
+TINY = 1e-8  # of the square of the scale: no measurement is better than that
 MOST = 40.0  # of a logarithm: further out the search only finds numbers that overflow
 SPREAD, DRIFT, NOISE = 0.3, 1e-3, 0.05  # prior medians of the variances, of the square of the scale
 ALL, RARE = 2.0, 0.004  # spread of the common level, and of what is particular to one combination
@@ -84,7 +85,8 @@ class _Problem:
         square = start.noise / NOISE
         self.middle = np.log(_flat(start) / square)
         self.value = sample.value / np.sqrt(square)
-        self.known = (gain_variance * np.outer(sample.move, sample.move) + np.diag(sample.extra)) / square
+        known = gain_variance * np.outer(sample.move, sample.move) + np.diag(sample.extra)
+        self.known = known / square + TINY * np.eye(sample.value.size)
         self.inflation = inflation
         self.kernels = np.concatenate([_kernels(sample), np.diag(inflation).reshape(1, -1)])
 
