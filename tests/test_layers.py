@@ -201,7 +201,7 @@ def test_a_judge_that_knew_a_maker_would_be_found(tmp_path):
 
 def test_wafers_need_no_jax():
     files = {".".join(_module(path, PACKAGE)): path for path in PACKAGE.rglob("*.py")}
-    for name, path in files.items():
+    for name in files:
         if name.startswith(WITHOUT_JAX):
             for module in {name, "operate", "config"} | reached(PACKAGE, name):
                 tree = ast.parse(files[module].read_text())
