@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from .columns import LIMITS, RADIUS_MM, REQUIRED, SPELLED, TYPES
+from ...wafer import COLUMNS
+from .columns import LIMITS, PRESENT, RADIUS_MM, SPELLED, TYPES
 from .tables import Rejected, Rows
 
 Columns = dict[str, np.ndarray]
@@ -27,7 +28,7 @@ def places(header: Sequence[str], path: Path) -> dict[str, int]:
     twice = [name for name in TYPES if header.count(name) > 1]
     if twice:
         raise InputError(f"{path}: the header names {', '.join(twice)} twice")
-    missing = [name for name in REQUIRED if name not in header]
+    missing = [name for name in COLUMNS if name not in header]
     if missing:
         others = [name for name in header if name and name not in TYPES]
         near = {name: difflib.get_close_matches(name, others, 1, 0.6) for name in missing}
@@ -47,7 +48,7 @@ def check(rows: Rows, where: dict[str, int]) -> tuple[Columns, np.ndarray, list[
     faults: dict[int, str] = {}
     columns: Columns = {}
     for name, place in where.items():
-        needed = name in REQUIRED
+        needed = name in PRESENT
         match TYPES[name]:
             case "VARCHAR":
                 columns[name] = _each(name, cells[place], lambda text, needed=needed: _text(text, needed), faults)
@@ -55,6 +56,9 @@ def check(rows: Rows, where: dict[str, int]) -> tuple[Columns, np.ndarray, list[
                 columns[name] = _each(name, cells[place], _time, faults).astype("datetime64[us]")
             case kind:
                 columns[name] = _numbers(name, cells[place], needed, kind == "INTEGER", faults)
+    columns["quality"] = np.where(np.isnan(columns["quality"]), 1.0, columns["quality"])
+    for place in np.flatnonzero(np.isnan(columns["dx_nm"]) & np.isnan(columns["dy_nm"])):
+        faults.setdefault(place, "neither dx_nm nor dy_nm is given")
     for place in np.flatnonzero(np.hypot(columns["X_mm"], columns["Y_mm"]) > RADIUS_MM):
         faults.setdefault(place, "X_mm and Y_mm lie outside a 300 mm wafer")
     good = np.ones(len(rows.lines), dtype=bool)
@@ -70,16 +74,15 @@ def _numbers(name: str, cells: Sequence[str], needed: bool, whole: bool, faults:
         values = np.array(list(map(float, cells if "_" not in "".join(cells) else ("_",))))
     except ValueError:
         values = np.array([_number(name, cell, place, needed, faults) for place, cell in enumerate(cells)])
-    limit, beyond = LIMITS.get(name, (math.inf, ""))
+    low, high, beyond = LIMITS[name]
     with np.errstate(invalid="ignore"):
         odd = ~np.isfinite(values) if needed else np.isinf(values)
-        far = np.abs(values) > limit
-        split = values != np.round(values) if whole else np.zeros(len(values), dtype=bool)
+        far = (values < low) | (values > high)
+        split = whole & (values != np.round(values)) & ~np.isnan(values)
     for place in np.flatnonzero(odd | far | split):
         said = cells[place].strip()
-        why = "is not finite" if odd[place] else f"is {beyond}" if far[place] else "is not a whole number"
-        if not math.isnan(values[place]) or needed:
-            faults.setdefault(place, f"{name} {said} {why}" if said else f"{name} is missing")
+        why = "is not a number" if odd[place] else f"is {beyond}" if far[place] else "is not a whole number"
+        faults.setdefault(place, f"{name} {said} {why}" if said else f"{name} is missing")
     return values
 
 

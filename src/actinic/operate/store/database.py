@@ -21,9 +21,10 @@ from .columns import KEPT, TYPES
 VERSION = 1
 WAIT_S = 30.0
 
+_COLUMNS = ", ".join(f"{KEPT[name]} {kind}" for name, kind in TYPES.items())
 # `marks` holds every version of every mark, in the order it came: never changed, never deleted.
 _TABLES = (
-    f"CREATE TABLE marks ({', '.join(f'{KEPT[name]} {kind}' for name, kind in TYPES.items())}, ingest INTEGER, line BIGINT)",
+    f"CREATE TABLE marks ({_COLUMNS}, ingest INTEGER, line BIGINT)",
     "CREATE TABLE ingests (ingest INTEGER PRIMARY KEY, file VARCHAR, sha256 VARCHAR UNIQUE, arrived TIMESTAMP, "
     "added BIGINT, repeated BIGINT, rejected BIGINT)",
     "CREATE TABLE rejected (ingest INTEGER, line BIGINT, reason VARCHAR)",
@@ -31,25 +32,31 @@ _TABLES = (
     "CREATE TABLE store (version INTEGER)",
     f"INSERT INTO store VALUES ({VERSION})",
 )
+_ABSENT = "there is no such store; actinic wafer ingest makes one"
 _turn = threading.Lock()  # DuckDB's lock is the process's: threads of one take turns here
 
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike[str], wait_s: float = WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that can only read. InputError where there is no store, or it is being written for longer than that."""
+    """A connection that can only read. InputError where there is no store, or it is written to for longer than that."""
     if not Path(path).is_file():
-        raise InputError(f"{path}: there is no such store; actinic wafer ingest makes one")
+        raise InputError(f"{path}: {_ABSENT}")
     with _turn, _connected(path, True, wait_s) as connection:
         yield connection
 
 
 @contextlib.contextmanager
-def writing(path: str | os.PathLike[str], wait_s: float = WAIT_S) -> Iterator[duckdb.DuckDBPyConnection]:
+def writing(
+    path: str | os.PathLike[str], wait_s: float = WAIT_S, make: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection within a transaction, which takes effect when the block ends well and else leaves nothing.
 
-    A store that is not there is made. InputError where it cannot be written, or another process has it for longer.
+    A store that is not there is made, if it may be. InputError where it cannot be written, or another process has it
+    for longer than `wait_s`.
     """
     if not Path(path).exists():
+        if not make:
+            raise InputError(f"{path}: {_ABSENT}")
         _make(Path(path))
     with _turn, _connected(path, False, wait_s) as connection:
         connection.begin()
@@ -94,7 +101,9 @@ def _connected(path, read_only: bool, wait_s: float) -> Iterator[duckdb.DuckDBPy
             if "lock" not in str(error).lower():
                 raise InputError(f"{path}: the store cannot be opened: {said(error)}") from None
             if time.monotonic() > until:
-                raise InputError(f"{path}: another process writes to the store; waited {wait_s:g} s, try again") from None
+                raise InputError(
+                    f"{path}: another process has the store open; waited {wait_s:g} s, try again"
+                ) from None
             time.sleep(0.05)
         except duckdb.Error as error:
             raise InputError(f"{path}: this is no store, or a damaged one: {said(error)}") from None

@@ -50,7 +50,9 @@ def ingest(file: str | PathLike[str], store: str | PathLike[str], wait_s: float 
     ignored = tuple(name for place, name in enumerate(header) if place not in where.values())
     digest = _sha256(path)
     with writing(store, wait_s) as connection:
-        earlier = connection.execute("SELECT added + repeated, rejected FROM ingests WHERE sha256 = ?", [digest]).fetchone()
+        earlier = connection.execute(
+            "SELECT added + repeated, rejected FROM ingests WHERE sha256 = ?", [digest]
+        ).fetchone()
         if earlier:
             again = connection.execute(
                 "SELECT line, reason FROM rejected JOIN ingests USING (ingest) WHERE sha256 = ? ORDER BY line", [digest]
@@ -115,7 +117,9 @@ def _add(connection: duckdb.DuckDBPyConnection, number: int) -> tuple[int, int, 
 
 def _insert_rejected(connection: duckdb.DuckDBPyConnection, number: int, rejected: list[Rejected]) -> None:
     lines, reasons = zip(*rejected, strict=True)
-    connection.execute("INSERT INTO rejected SELECT ?, unnest(?::BIGINT[]), unnest(?::VARCHAR[])", [number, lines, reasons])
+    connection.execute(
+        "INSERT INTO rejected SELECT ?, unnest(?::BIGINT[]), unnest(?::VARCHAR[])", [number, lines, reasons]
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 
 from ...errors import ConfigError
-from ...wafer import Marks
+from ...wafer import OPTIONAL, Marks
 from .columns import KEPT, MARK, TYPES
 from .database import WAIT_S, reading
 
@@ -44,20 +44,21 @@ class Lot:
     invalid: str | None
 
 
-def marks(store: str | PathLike[str], wanted: Wanted = Wanted(), wait_s: float = WAIT_S) -> Marks:  # noqa: B008
+def marks(store: str | PathLike[str], wanted: Wanted = Wanted(), wait_s: float = WAIT_S) -> Marks:
     """Marks by lot, wafer, file and line. What no mark has is None; a number that one lacks is NaN, a time NaT.
 
     InputError where there is no store or it is being written to for longer than `wait_s`.
     """
     with selected(store, wanted, wait_s) as connection:
-        columns = connection.execute(f"SELECT {', '.join(KEPT.values())}, line FROM chosen ORDER BY {ORDER}").fetchnumpy()
+        columns = connection.execute(
+            f"SELECT {', '.join(KEPT.values())}, line FROM chosen ORDER BY {ORDER}"
+        ).fetchnumpy()
     found = {name: _array(columns[kept], TYPES[name]) for name, kept in KEPT.items()}
-    found = {name: values if name not in _DROPPED or _any(values) else None for name, values in found.items()}
+    found = {name: values if name not in OPTIONAL or _any(values) else None for name, values in found.items()}
     return Marks(**found, line=np.asarray(columns["line"], dtype=np.int64))
 
 
 ORDER = "lot, wafer, ingest, line"
-_DROPPED = set(TYPES) - set(MARK) - {"chuck", "X_mm", "Y_mm", "dx_nm", "dy_nm", "quality"} | {"layer"}
 # The latest version of a mark: by its time, not by its arrival. Without times, or at the same, the last to arrive.
 _CURRENT = (
     f"QUALIFY row_number() OVER (PARTITION BY {', '.join(KEPT[name] for name in MARK)} "
@@ -126,6 +127,5 @@ def _array(values, kind: str) -> np.ndarray:
 
 def _any(values: np.ndarray) -> bool:
     """Whether a column has any value."""
-    if values.dtype == object:
-        return any(value is not None for value in values)
-    return not (np.isnat(values) if values.dtype.kind == "M" else np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)).all()
+    # What is not itself is NaN or NaT.
+    return any(value is not None for value in values) if values.dtype == object else bool((values == values).any())
