@@ -1,5 +1,6 @@
 """Measurements kept for good: what came in, once, with every version; nothing is changed or deleted."""
 
+from .database import WAIT_S as WAIT_S
 from .export import export as export
 from .flags import invalidate as invalidate
 from .flags import reinstate as reinstate

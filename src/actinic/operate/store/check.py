@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,31 +11,44 @@ import numpy as np
 
 from ...errors import InputError
 from ...wafer import COLUMNS
-from .columns import LIMITS, PRESENT, RADIUS_MM, SPELLED, TYPES
+from .columns import KEPT, LIMITS, PRESENT, RADIUS_MM, SPELLED, TYPES
 from .tables import Rejected, Rows
 
 Columns = dict[str, np.ndarray]
 _ABSENT = {"", "na", "nan", "n/a", "none", "null", "-"}
 _LONGEST = 200
-_MEANT = {spelled: name for name, spelled in SPELLED.items()}
+# Wafer and field positions by their long names; their short ones differ in case alone.
+_MEANT = {KEPT[name].replace("_", ""): name for name in TYPES} | {
+    "lotid": "lot",
+    "waferid": "wafer",
+    "chuckid": "chuck",
+}
+_SCANS = {"up": "1", "+": "1", "down": "-1", "-": "-1"}
 
 
 def places(header: Sequence[str], path: Path) -> dict[str, int]:
-    """For each known column its place in the header. Names are exact: X_mm lies on the wafer, x_mm in the field.
+    """For each known column its place in the header. Case, spaces and underscores do not matter, but X is not x.
 
     InputError where a needed one is missing or a known one comes twice.
     """
-    header = [_MEANT.get(name, name) for name in header]
-    twice = [name for name in TYPES if header.count(name) > 1]
+    names = [_column(cell) for cell in header]
+    twice = [name for name in TYPES if names.count(name) > 1]
     if twice:
         raise InputError(f"{path}: the header names {', '.join(twice)} twice")
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in COLUMNS if name not in names]
     if missing:
-        others = [name for name in header if name and name not in TYPES]
+        others = [cell for cell, name in zip(header, names, strict=True) if cell and name is None]
         near = {name: difflib.get_close_matches(name, others, 1, 0.6) for name in missing}
         told = [f"{name} (not {near[name][0]})" if near[name] else name for name in missing]
         raise InputError(f"{path}: the first line must name the columns; it lacks {', '.join(told)}")
-    return {name: header.index(name) for name in TYPES if name in header}
+    return {name: names.index(name) for name in TYPES if name in names}
+
+
+def _column(cell: str) -> str | None:
+    """The column that a cell of a header means."""
+    if cell in SPELLED:
+        return cell
+    return _MEANT.get(re.sub(r"[\s_]", "", cell).lower())
 
 
 def check(rows: Rows, where: dict[str, int]) -> tuple[Columns, np.ndarray, list[Rejected]]:
@@ -55,7 +69,12 @@ def check(rows: Rows, where: dict[str, int]) -> tuple[Columns, np.ndarray, list[
             case "TIMESTAMP":
                 columns[name] = _each(name, cells[place], _time, faults).astype("datetime64[us]")
             case kind:
-                columns[name] = _numbers(name, cells[place], needed, kind == "INTEGER", faults)
+                said = (
+                    cells[place]
+                    if name != "scan"
+                    else [_SCANS.get(cell.strip().lower(), cell) for cell in cells[place]]
+                )
+                columns[name] = _numbers(name, said, needed, kind == "INTEGER", faults)
     columns["quality"] = np.where(np.isnan(columns["quality"]), 1.0, columns["quality"])
     for place in np.flatnonzero(np.isnan(columns["dx_nm"]) & np.isnan(columns["dy_nm"])):
         faults.setdefault(place, "neither dx_nm nor dy_nm is given")

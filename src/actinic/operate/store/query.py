@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...wafer import OPTIONAL, Marks
+from ...wafer.marks import OFFSETS
 from .columns import KEPT, MARK, TYPES
 from .database import WAIT_S, reading
 
@@ -45,7 +46,9 @@ class Lot:
 
 
 def marks(store: str | PathLike[str], wanted: Wanted = Wanted(), wait_s: float = WAIT_S) -> Marks:
-    """Marks by lot, wafer, file and line. What no mark has is None; a number that one lacks is NaN, a time NaT.
+    """Marks by lot, wafer, file and line, as `Marks` has them; times are datetime64 (UTC), NaT where there is none.
+
+    A column that no mark fills is None; in one that others fill an absent text is empty, an absent offset or scan 0.
 
     InputError where there is no store or it is being written to for longer than `wait_s`.
     """
@@ -53,8 +56,7 @@ def marks(store: str | PathLike[str], wanted: Wanted = Wanted(), wait_s: float =
         columns = connection.execute(
             f"SELECT {', '.join(KEPT.values())}, line FROM chosen ORDER BY {ORDER}"
         ).fetchnumpy()
-    found = {name: _array(columns[kept], TYPES[name]) for name, kept in KEPT.items()}
-    found = {name: values if name not in OPTIONAL or _any(values) else None for name, values in found.items()}
+    found = {name: _array(name, columns[kept]) for name, kept in KEPT.items()}
     return Marks(**found, line=np.asarray(columns["line"], dtype=np.int64))
 
 
@@ -105,27 +107,16 @@ def _where(tests: list[str]) -> str:
     return f"WHERE {' AND '.join(tests)}" if tests else ""
 
 
-def _array(values, kind: str) -> np.ndarray:
-    """A column of DuckDB, masked where it is NULL, as a plain array."""
-    masked = np.ma.getmaskarray(values) if np.ma.isMaskedArray(values) else np.zeros(len(values), dtype=bool)
-    plain = np.ma.getdata(values)
-    match kind:
+def _array(name: str, values: np.ndarray) -> np.ndarray | None:
+    """A column of DuckDB, masked where it is NULL, as `Marks` has it; None where no mark has a value."""
+    masked, plain = np.ma.getmaskarray(values), np.ma.getdata(values)
+    if name in OPTIONAL and masked.all():
+        return None
+    match TYPES[name]:
         case "VARCHAR":
-            text = np.array(plain, dtype=object)
-            text[masked] = None
-            return text.astype(np.str_) if not masked.any() else text
+            return np.where(masked, "", plain).astype(np.str_)
+        case "INTEGER":
+            return np.where(masked, 0, plain).astype(np.int64)
         case "TIMESTAMP":
-            times = plain.astype("datetime64[us]")
-            times[masked] = np.datetime64("NaT")
-            return times
-        case "INTEGER" if not masked.any():
-            return plain.astype(np.int64)
-    numbers = plain.astype(np.float64)
-    numbers[masked] = np.nan
-    return numbers
-
-
-def _any(values: np.ndarray) -> bool:
-    """Whether a column has any value."""
-    # What is not itself is NaN or NaT.
-    return any(value is not None for value in values) if values.dtype == object else bool((values == values).any())
+            return np.where(masked, np.datetime64("NaT"), plain.astype("datetime64[us]"))
+    return np.where(masked, 0.0 if name in OFFSETS else np.nan, plain.astype(np.float64))
