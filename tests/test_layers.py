@@ -42,6 +42,7 @@ WITHOUT_JAX = ("wafer", "operate.overlay", "operate.sample")
 
 # Every heavy package has one door.
 DOORS = {
+    "duckdb": "operate",
     "klayout": "layout",  # GPL-3.0-or-later, and replaceable
     "optax": "inverse",
     "matplotlib": "interfaces",

@@ -13,6 +13,12 @@ from .expose import expose as expose
 from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
+from .measurements import WantedMarks as WantedMarks
+from .measurements import convert as convert
+from .measurements import export as export
+from .measurements import ingest as ingest
+from .measurements import invalidate as invalidate
+from .measurements import lots as lots
 from .roughness import roughness as roughness
 from .smo import Goal as Goal
 from .smo import smo as smo

@@ -60,6 +60,8 @@ Dof = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=0, metavar="N", help="Processes; 0 means one for each core.")]
 Force = Annotated[bool, typer.Option("--force", help="Write over what is there.")]
+Store = Annotated[Path, typer.Option(metavar="DB.duckdb", help="The store of measurements.")]
+Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait while the store is in use.")]
 Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="iccad13, lithobench-metal or lithobench-contact.")]
 Dialect = Annotated[Literal["O", "N", "D"], typer.Option(help="Which of the published ways of placing and counting.")]
 
