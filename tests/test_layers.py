@@ -38,7 +38,7 @@ KNOWS_ONLY = {
 }
 
 # What works on wafers, in float64, starts without JAX.
-WITHOUT_JAX = ("wafer", "operate.overlay", "operate.sample")
+WITHOUT_JAX = ("wafer", "operate.overlay", "operate.sample", "operate.control", "operate.ledger")
 
 # Every heavy package has one door.
 DOORS = {
@@ -198,6 +198,13 @@ def test_a_judge_that_knew_a_maker_would_be_found(tmp_path):
         (tmp_path / "design" / f"{name}.py").write_text(text)
     assert reached(tmp_path, "design.verify") == {"design.images", "design.ilt"}
     assert not _imported("jobs.verify") & MAKERS, "the verb takes what both verbs need from a third file"
+
+
+def test_controllers_know_nothing_of_the_twin_they_are_tried_on():
+    files = {".".join(_module(path, PACKAGE)) for path in PACKAGE.rglob("*.py")}
+    for name in files:
+        if name.startswith("operate"):
+            assert not {m for m in reached(PACKAGE, name) if m.startswith("wafer.twin")}, name
 
 
 def test_wafers_need_no_jax():

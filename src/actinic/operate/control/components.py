@@ -15,7 +15,7 @@ import numpy as np
 from scipy import linalg, optimize
 
 FLYER = 3.0  # standard deviations beyond which a measurement has as much noise as it is off
-PASSES = 3
+PASSES = 5
 PRIOR_SIGMA = 2.2  # of the logarithm of a variance
 TINY = 1e-8  # of the square of the scale: no measurement is better than that
 MOST = 40.0  # of a logarithm: further out the search only finds numbers that overflow

@@ -71,7 +71,7 @@ class Controller:
         self.settings = settings or Settings()
         self.stage: Stage = self.settings.stage
         self.since = float("-inf")  # time from which lots count for this stage
-        self.stopped: dict[str, str] = {}  # terms whose gain is in doubt, and why
+        self._stopped: dict[str, str] = {}
         self._certain: set[str] = set()  # of these, those that only `rearm` starts again
         self.history = History()
         self._keys: set[str] = set()
@@ -88,7 +88,9 @@ class Controller:
             raise InputError(f"lot {lot}: time must be a number, not {time}")
         context = {str(key): "" if value is None else str(value) for key, value in context.items()}
         new = Lot(lot, float(time), context, {}, tuple(upset))
-        self._keys |= context.keys()
+        if not context.keys() <= self._keys:
+            self._keys |= context.keys()
+            self.history.changed = 0
         self._sync()
         terms, planned = {}, {}
         for name in self.settings.terms:
@@ -119,7 +121,9 @@ class Controller:
         full = {n: float(setpoint.get(n, term.process_of_record)) for n, term in self.settings.terms.items()}
         told = {k: "" if v is None else str(v) for k, v in (context or (known.context if known else {})).items()}
         when = float(time if time is not None else known.time if known else 0.0)
-        self._keys |= told.keys()
+        if not told.keys() <= self._keys:
+            self._keys |= told.keys()
+            self.history.changed = 0
         self.history.add_lot(Lot(lot, when, told, full, tuple(upset or (known.upset if known else ()))))
         self._look(lot)
 
@@ -138,8 +142,12 @@ class Controller:
         errors = {k: float(v) for k, v in (sigma or {}).items() if k in mine}
         self.history.add_result(Result(lot, float(time), mine, errors, status))
         self._look(lot)
+
+    @property
+    def stopped(self) -> dict[str, str]:
+        """Terms whose gain has the wrong sign, or may have, and why; their set-points are the process of record."""
         self._sync()
-        self._check_signs()
+        return dict(self._stopped)
 
     def state(self) -> dict:
         """Everything learnt, per term: levels and their standard deviations, gain, noise, evidence about its sign."""
@@ -176,7 +184,7 @@ class Controller:
         """Start again after a stop: evidence about the gain's sign counts from this time on."""
         if not who.strip():
             raise ConfigError("starting again needs the name of who answers for it")
-        self.stopped.clear()
+        self._stopped.clear()
         self._certain.clear()
         for track in self._tracks.values():
             track.rearm(time)
@@ -189,7 +197,9 @@ class Controller:
     def _sync(self) -> None:
         for track in self._tracks.values():
             track.sync(self.history, self._keys, self.history.changed)
-        self.history.changed = len(self.history.order)
+        if self.history.changed < len(self.history.order):
+            self.history.changed = len(self.history.order)
+            self._check_signs()
 
     def _look(self, lot: str) -> None:
         for watch in self.watches.values():
@@ -199,11 +209,12 @@ class Controller:
         for name, track in self._tracks.items():
             suspicion = track.suspicion()
             if suspicion is None or name in self._certain:
-                self.stopped.pop(name, None) if name not in self._certain else None
+                if name not in self._certain:
+                    self._stopped.pop(name, None)
                 continue
             odds, certain = suspicion
             what = "answers its set-point with the wrong sign" if certain else "may answer with the wrong sign"
-            self.stopped[name] = f"{name} {what} (log odds {odds:.1f}): check the gain"
+            self._stopped[name] = f"{name} {what} (log odds {odds:.1f}): check the gain"
             if certain:
                 self._certain.add(name)
 
@@ -216,7 +227,7 @@ class Controller:
         setpoint, clamps, fallback = chosen.setpoint, chosen.clamps, None
         why = self._distrust(name, lot, forecast)
         if why is not None:
-            good = None if name in self.stopped else self._before(name, lot, good=True)
+            good = None if name in self._stopped else self._before(name, lot, good=True)
             fallback = PROCESS_OF_RECORD if good is None else LAST_GOOD
             low, high = term.box
             setpoint = min(max(term.process_of_record if good is None else good, low), high)
@@ -230,8 +241,8 @@ class Controller:
     def _distrust(self, name: str, lot: Lot, forecast: Forecast) -> str | None:
         """Why the estimate must not be used for a lot, if so."""
         settings = self.settings
-        if name in self.stopped:
-            return self.stopped[name]
+        if name in self._stopped:
+            return self._stopped[name]
         sigma = forecast.level**0.5
         if settings.max_sigma is not None and sigma > settings.max_sigma:
             return f"the disturbance is known to {sigma:.3g} only, {settings.max_sigma:g} is allowed"

@@ -27,28 +27,34 @@ def spread(errors: np.ndarray, axis: int = -1) -> np.ndarray:
     return np.abs(errors.mean(axis=axis)) + 3 * errors.std(axis=axis)
 
 
-def gates(history: History, watches: Mapping[str, Watch], settings: Settings, since: float, stopped: bool) -> list[Gate]:
-    """The gates of every term, from the lots exposed since a time."""
+def gates(
+    history: History, watches: Mapping[str, Watch], settings: Settings, since: float, stopped: bool
+) -> list[Gate]:
+    """The gates of every term, on the last lots asked for of those exposed since a time."""
     asked = settings.gates
     found = [Gate("sign of the gain", "not stopped", "stopped" if stopped else "not stopped", not stopped)]
     for term in settings.terms:
         watch = watches[term]
         every = watch.innovations
-        here = [i for i in every if i.time >= since]
+        here = [n for n, i in enumerate(every) if i.time >= since]
         enough = len(here) >= asked.lots
         found.append(Gate(f"{term}: measured lots", f">= {asked.lots}", str(len(here)), enough))
         if not enough:
             continue
+        last = here[-asked.lots :]  # the first lots of all, when nothing was known, say nothing of what is to come
+        names = [every[n].lot for n in last]
         low, high = asked.coverage
-        inside = [abs(i.z) <= watch.factor(n) for n, i in enumerate(every) if i.time >= since]
+        inside = [abs(every[n].z) <= watch.factor(n) for n in last]
         covered = float(np.mean(inside))
         name = f"{term}: {settings.coverage:.0%} intervals cover"
         found.append(Gate(name, f"{low:.0%} to {high:.0%}", f"{covered:.1%}", low <= covered <= high))
-        ratio = _worst_ratio(history, settings, term, [i.lot for i in here])
+        ratio = _worst_ratio(history, settings, term, names)
         name = f"{term}: |mean| + 3 sigma to what was applied, upper 95 %"
         found.append(Gate(name, f"<= {asked.worst_ratio:g}", f"{ratio:.3f}", ratio <= asked.worst_ratio))
-        share = len({a.lot for a in alarms(every)} & {i.lot for i in here}) / len(here)
-        found.append(Gate(f"{term}: lots with an alarm", f"<= {asked.alarms:.0%}", f"{share:.1%}", share <= asked.alarms))
+        share = len({a.lot for a in alarms(every)} & set(names)) / len(names)
+        found.append(
+            Gate(f"{term}: lots with an alarm", f"<= {asked.alarms:.0%}", f"{share:.1%}", share <= asked.alarms)
+        )
     return found
 
 

@@ -22,10 +22,13 @@ P_FLYER, P_STEP, BELIEF = 0.01, 0.003, 100.0
 LEAST = 4.0  # standard deviations of the noise: flyers and steps are as large as what they explain, and at least this
 NEGLIGIBLE = np.log(1e-4)
 
+
 class ContextFilter:
     """Explanations k, each a Gaussian over n states: state 0 is the gain, then one for each level that was met."""
 
-    def __init__(self, factors: tuple[str, ...], components: Components, gain: float, gain_sigma: float, doubting: bool = True):
+    def __init__(
+        self, factors: tuple[str, ...], components: Components, gain: float, gain_sigma: float, doubting: bool = True
+    ):
         self.factors, self.components = factors, components
         self.index: dict[tuple[int, str], int] = {}
         self.mean = np.array([[gain]])

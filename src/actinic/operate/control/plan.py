@@ -48,13 +48,11 @@ def plan(forecast: Forecast, last: float, term: Term, horizon: int = 1, move_wei
     if abs(setpoint - free) > 1e-9 * max(abs(free), 1.0):
         limit = term.max_move if term.max_move is not None else np.inf
         moved = abs(setpoint - held) >= limit * (1 - 1e-9)
-        clamps.append(
-            f"moves by {limit:g} at most" if moved else f"stays from {low:g} to {high:g}"
-        )  # fmt: skip
+        clamps.append(f"moves by {limit:g} at most" if moved else f"stays from {low:g} to {high:g}")
     if term.step:
         rounded = round(setpoint / term.step) * term.step
         # Rounding must not leave the range.
-        rounded = rounded - term.step * (rounded > high) + term.step * (rounded < low)
+        rounded = rounded - term.step * (rounded > high + 1e-9) + term.step * (rounded < low - 1e-9)
         if abs(rounded - setpoint) > 1e-12:
             clamps.append(f"a multiple of {term.step:g}")
         setpoint = rounded

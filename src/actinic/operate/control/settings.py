@@ -1,6 +1,5 @@
 """What a controller is told: actuators, context, limits. Every default is safe to leave."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -63,7 +62,7 @@ class Settings:
     results. `horizon` lots are planned at once with `move_weight` on the square of each move.
     """
 
-    terms: Mapping[str, Term] = field(default_factory=lambda: {"k1": Term()})
+    terms: dict[str, Term] = field(default_factory=lambda: {"k1": Term()})
     factors: tuple[str, ...] | None = None
     kind: Kind = "context"
     weight: Annotated[float, Field(gt=0, le=1)] = 0.4

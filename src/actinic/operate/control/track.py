@@ -13,7 +13,24 @@ from .kalman import ContextFilter
 from .settings import Settings
 from .sign import CERTAIN, EARLY, MOST_WEIGHED, STOP, SignTest, evidence, threshold
 
-FITS = (1, 2, 3, 4, 6, 9, 13, 19, 28, 42, 63, 95, 140, 210, 315, 470)  # measured lots at which the components are fitted
+FITS = (
+    1,
+    2,
+    3,
+    4,
+    6,
+    9,
+    13,
+    19,
+    28,
+    42,
+    63,
+    95,
+    140,
+    210,
+    315,
+    470,
+)  # measured lots at which the components are fitted
 LATER = 250  # and then every so many
 WINDOW = 250  # measured lots, the last, that a fit looks at
 FEW = 8  # of so few the spread is about zero, and not robust
@@ -55,7 +72,7 @@ class Track:
         """Take in what changed from a place in the order on."""
         factors = ("", *self.settings.factors, "*") if self.settings.factors is not None else factors_of(keys)
         if factors != self.factors:
-            self.factors, changed = factors, 0
+            self.factors, self._now, changed = factors, None, 0
         if self._now is None or changed < self._now.place:
             self._back_to(changed)
         now = self._now
@@ -194,10 +211,19 @@ class Track:
         return Sample(codes, np.array(place, float), value - self.gain * move, move, np.array(extra))
 
     def _guess(self, count: int) -> Components:
-        disturbance = np.array([value - self.gain * move for _, _, move, value, *_ in self._taken[:count]])
-        few = disturbance.size < FEW
-        scale = float(np.sqrt(np.mean(disturbance**2))) if 0 < disturbance.size < FEW else 0.0 if few else scale_of(disturbance)
-        return prior(self.factors, scale or 1.0)
+        taken = self._taken[:count]
+        disturbance = np.array([value - self.gain * move for _, _, move, value, *_ in taken])
+        if count < FEW:
+            scale = float(np.sqrt(np.mean(disturbance**2))) if count else 1.0
+        else:
+            scale = scale_of(disturbance)
+        guess = prior(self.factors, scale or 1.0)
+        if count:
+            # Of a factor met at one level only, another may differ by as much as that one is off.
+            alone = np.array([len({row[1][f] for row in taken}) < 2 for f in range(len(self.factors))])
+            alone[[f for f, name in enumerate(self.factors) if name in ("", "*")]] = False
+            guess.spread[alone] = np.maximum(guess.spread[alone], np.median(disturbance) ** 2)
+        return guess
 
     def _fresh(self, components: Components, doubting: bool = False) -> _Point:
         if self.settings.kind == "context":

@@ -14,7 +14,10 @@ RATE = 0.02  # by which a miss, or the want of one, moves the level of the quant
 LEVELS = 0.5, 0.995
 CHARTED = 400
 SHEWHART = 3.0
-EWMA_WEIGHT, EWMA_LIMIT = 0.2, 2.86  # in-control run length of about 370 (Lucas and Saccucci, Technometrics 32, 1, 1990)
+EWMA_WEIGHT, EWMA_LIMIT = (
+    0.2,
+    2.86,
+)  # in-control run length of about 370 (Lucas and Saccucci, Technometrics 32, 1, 1990)
 
 
 _GAUSSIAN = stats.norm.ppf(0.5 + (np.arange(IMAGINED) + 0.5) / (2 * IMAGINED))

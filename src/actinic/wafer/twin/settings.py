@@ -1,6 +1,6 @@
 """What a drifting fab is like: sizes of everything that moves overlay from lot to lot. All invented, none a machine's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -20,7 +20,7 @@ class Twin:
     """
 
     lots: Count = 600
-    terms: dict[str, float] = None  # type: ignore[assignment]
+    terms: dict[str, float] = field(default_factory=lambda: {"k1": 1.0})
     # The mix
     tools: Count = 3
     chucks: Count = 1
@@ -31,15 +31,15 @@ class Twin:
     missing: Share = 0.0  # chance of each entry of the context to be left blank
     hours: Annotated[float, Field(gt=0, json_schema_extra={"unit": "h"})] = 0.5
     # What moves
-    tool_nm: Size = 7.0
-    tool_drift_nm: Size = 0.33  # a lot
+    tool_nm: Size = 7.3
+    tool_drift_nm: Size = 0.27  # a lot
     chuck_nm: Size = 0.0
     product_nm: Size = 2.6
     product_drift_nm: Size = 0.0
     reticle_nm: Size = 0.0
     layer_nm: Size = 0.0
     interaction_nm: Size = 0.0  # of each tool with each product: what no sum of the two explains
-    lot_nm: Size = 0.8
+    lot_nm: Size = 0.65
     heating_nm: Size = 0.0  # lens at full load
     heating_h: Annotated[float, Field(gt=0, json_schema_extra={"unit": "h"})] = 4.0
     reticle_heating_nm: Size = 0.0
@@ -60,8 +60,6 @@ class Twin:
     invalid: Share = 0.0  # measured wrong and taken back later
 
     def __post_init__(self):
-        if self.terms is None:
-            object.__setattr__(self, "terms", {"k1": 1.0})
         if self.delay[0] > self.delay[1]:
             raise ValueError(f"delay = {list(self.delay)}: the least comes first")
 
