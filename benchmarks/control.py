@@ -98,7 +98,7 @@ def stops() -> None:
             report(
                 "control false stops", twin=name, gain=gain, lots=lots, stops=begun,
                 for_good=sum(bool(loop.controller.stopped) for loop in ours),
-                per_1000=1000 * begun / lots, upper_per_1000=1000 * float(stats.chi2.ppf(0.95, 2 * begun + 2)) / 2 / lots,
+                per_1000=1000 * begun / lots, upper_per_1000=500 * float(stats.chi2.ppf(0.95, 2 * begun + 2)) / lots,
             )  # fmt: skip
 
 

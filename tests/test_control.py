@@ -111,9 +111,9 @@ def test_ewma_is_its_recursion_and_double_ewma_follows_a_ramp():
 
 def test_threads_that_go_their_own_ways_are_left_to_their_means():
     random = np.random.default_rng(8)
-    components = Components(np.array([1.0, 1.0]), np.full(2, 1e-6), 0.1)
-    blend = Blend(ContextFilter(("", "tool"), components, 1.0, 0.0, doubting=False))
-    levels = [("all", "A|P"), ("all", "A|Q")]
+    components = Components(np.array([1.0, 1.0, 1e-9]), np.full(3, 1e-9), 0.1)
+    blend = Blend(ContextFilter(("", "tool", "*"), components, 1.0, 0.0, doubting=False))
+    levels = [("all", "A", "A|P"), ("all", "A", "A|Q")]
     assert blend.weights(levels[0])[0] == 1.0, "a thread never measured has the filter alone"
     for rank in range(80):
         blend.update(levels[rank % 2], rank, 0.0, (-5.0, 5.0)[rank % 2] + random.normal(0, 0.1))

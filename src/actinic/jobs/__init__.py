@@ -7,6 +7,9 @@ from .calibrate import Wanted as Wanted
 from .calibrate import calibrate as calibrate
 from .contest import bench as bench
 from .contest import score as score
+from .control import Person as Person
+from .control import control as control
+from .control import ledger as ledger
 from .correct import correct as correct
 from .correct import demo as demo
 from .expose import expose as expose
@@ -19,7 +22,9 @@ from .measurements import export as export
 from .measurements import ingest as ingest
 from .measurements import invalidate as invalidate
 from .measurements import lots as lots
+from .replay import replay as replay
 from .roughness import roughness as roughness
+from .simulate import simulate as simulate
 from .smo import Goal as Goal
 from .smo import smo as smo
 from .verify import Beyond as Beyond

@@ -1,8 +1,8 @@
 """The context filter together with plain means of each thread, weighted by how well each foretold the last lots.
 
-Where the context explains the lots the filter is far ahead and the others weigh nothing; where threads go their own ways,
-which no sum over the context describes, an EWMA that asks for no model takes over (prediction with expert advice and
-forgetting: Herbster and Warmuth, Machine Learning 32, 151, 1998). A thread never measured has the filter alone.
+Where the context explains the lots the filter is far ahead and the others weigh nothing; where threads go their own
+ways, which no sum over the context describes, an EWMA that asks for no model takes over (prediction with expert advice
+and forgetting: Herbster and Warmuth, Machine Learning 32, 151, 1998). A thread never measured has the filter alone.
 """
 
 import copy

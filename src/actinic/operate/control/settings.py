@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-NM = {"unit": "nm"}
+MODEL = "context-1"  # changes when the same history gives other numbers
 Kind = Literal["context", "ewma", "double-ewma"]
 Stage = Literal["replay", "shadow", "advisory", "closed"]
 STAGES: tuple[Stage, ...] = ("replay", "shadow", "advisory", "closed")
