@@ -74,7 +74,9 @@ def _report(result, terms, configuration, origin, command) -> Report:
     for name, one in terms.items():
         if one is None:
             continue
-        numbers.append((f"{name}, |mean| + 3σ", f"{one['would_3sigma']:.2f}", "nm", f"{one['was_3sigma']:.2f} nm before"))
+        numbers.append(
+            (f"{name}, |mean| + 3σ", f"{one['would_3sigma']:.2f}", "nm", f"{one['was_3sigma']:.2f} nm before")
+        )
         covered = f"{100 * one['covered']:.0f}"
         numbers.append((f"{name}, interval covers", covered, "%", f"of {len(one['lots'])} measured lots"))
         figures.append((f"{name}: errors as exposed and at the set-points proposed", control_plots.errors(one).figure))

@@ -103,9 +103,7 @@ def _truth(fab: Fab) -> tuple[list[str], list[list]]:
     """Disturbance at set-point 0, after develop, after etch."""
     header = ["lot", "term", "disturbance_nm", "developed_nm", "etched_nm"]
     parts = np.stack([fab.disturbance, fab.developed(), fab.truth()], axis=2)
-    return header, [
-        [lot.lot, name, *parts[lot.n, i].tolist()] for lot in fab.lots for i, name in enumerate(fab.terms)
-    ]
+    return header, [[lot.lot, name, *parts[lot.n, i].tolist()] for lot in fab.lots for i, name in enumerate(fab.terms)]
 
 
 def _marks(fab: Fab, results, seed: int) -> list[list]:

@@ -20,8 +20,8 @@ PRIOR_SIGMA = 2.2  # of the logarithm of a variance
 TINY = 1e-8  # of the square of the scale: no measurement is better than that
 MOST = 40.0  # of a logarithm: further out the search only finds numbers that overflow
 SPREAD, DRIFT, NOISE = 0.3, 1e-3, 0.05  # prior medians of the variances, of the square of the scale
-ALL, RARE = 2.0, 0.004  # spread of the common level, and of what is particular to one combination
-SLOW = 1e-5  # drift of what does not wear: a product, a mask, a combination
+ALL, RARE = 2.0, 0.001  # spread of the common level, and of what is particular to one combination
+SLOW = 3e-6  # drift of what does not wear: a product, a mask, a combination
 
 
 @dataclass(frozen=True)
