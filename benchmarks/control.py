@@ -16,7 +16,7 @@ from actinic.wafer.twin import MISSPECIFIED, VARIANTS, variant
 SEEDS, TUNING = range(20), range(1000, 1008)
 SKIPPED = 30  # lots at the start, where nobody knows anything
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-SIGN_SEEDS, GAINS = range(2000, 2020), (-0.5, -1.0, -2.0)
+SIGN_SEEDS, STOP_SEEDS, GAINS = range(2000, 2020), range(2000, 2006), (-0.5, -1.0, -2.0)
 
 
 def main(what: set[str]) -> None:
@@ -92,7 +92,7 @@ def stops() -> None:
     for gain in (0.5, 1.0, 2.0):
         for name in VARIANTS:
             twin = variant(name, gain=gain)
-            ours = [loops.run(twin, seed) for seed in SIGN_SEEDS]
+            ours = [loops.run(twin, seed) for seed in STOP_SEEDS]
             begun = sum(sum(n - 1 not in loop.stops for n in loop.stops) for loop in ours)
             lots = twin.lots * len(ours)
             report(

@@ -1,4 +1,4 @@
-"""Closed loops of controllers and twins, for tests and benchmarks: the twin's door and the controller's, and no other."""
+"""Closed loops of controllers and twins, for tests and benchmarks, by the public doors of both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

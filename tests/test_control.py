@@ -3,13 +3,13 @@
 import json
 from dataclasses import replace
 
-import control_loops as loops
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+import control_loops as loops
 from actinic.errors import ConfigError, InputError
 from actinic.operate.control import Controller, Gates, Settings, Term
 from actinic.operate.control.baselines import ThreadEwma

@@ -88,8 +88,8 @@ def control(
 ) -> dict[str, Any]:  # fmt: skip
     """Set-points for the lots of a file that have none yet, written to the ledger if there is one.
 
-    `promote` goes to the next stage if its gates hold, `demote` to an earlier one, `rearm` starts again after a stop; they
-    need a ledger and a `person`. The result's `apply` is true in the closed loop only.
+    `promote` goes to the next stage if its gates hold, `demote` to an earlier one, `rearm` starts again after a stop;
+    they need a ledger and a `person`. The result's `apply` is true in the closed loop only.
     """
     history, person = History.read(lots, results, controller), person or Person()
     book = None if ledger is None else Ledger(ledger)
@@ -201,7 +201,7 @@ def _plain(found: Replay, stage: str) -> list[dict[str, Any]]:
     return [_listed(p.plain() | {"stage": stage}) for p in found.proposals if p.lot in coming]
 
 
-def _listed(value):
+def _listed(value) -> Any:
     if isinstance(value, Mapping):
         return {str(k): _listed(v) for k, v in value.items()}
     return [_listed(v) for v in value] if isinstance(value, list | tuple) else value

@@ -87,7 +87,7 @@ def _report(result, terms, configuration, origin, command) -> Report:
     for name, state in result["state"].items():
         found = state.get("levels", {})
         largest = sorted(found, key=lambda k: -abs(found[k]))[:20]
-        levels += [(name, k.lstrip("=") or k, f"{found[k]:.2f}", f"{state['sigma'][k]:.2f}") for k in largest]
+        levels += [(name, k, f"{found[k]:.2f}", f"{state['sigma'][k]:.2f}") for k in largest]
     notes = [
         "What would have been is the measurement moved by the gain the controller saw, not a second experiment.",
         "Measured values hold metrology noise and flyers, before and after alike.",

@@ -29,8 +29,8 @@ def simulate(
 ) -> dict[str, Any]:  # fmt: skip
     """Run a twin (a name of `VARIANTS` or a TOML file) and write its folder.
 
-    Without a `controller` (TOML) all set-points are 0. `marks` writes the marks of one wafer a measured lot as well, 40 of
-    them, whose overlay is the measured terms with 0.35 nm of noise each; the terms must then be overlay terms.
+    Without a `controller` (TOML) all set-points are 0. `marks` writes the marks of one wafer a measured lot as well, 40
+    of them, whose overlay is the measured terms with 0.35 nm of noise each; the terms must then be overlay terms.
     """
     made = load_twin(twin, changes)
     settings = None if controller is None else build(Settings, load_toml(controller), str(controller))
@@ -93,9 +93,9 @@ def _lots(fab: Fab) -> tuple[list[str], list[list]]:
     keys = list(fab.lots[0].context)
     header = ["lot", "time", *keys, "upset", *(f"set_{name}" for name in fab.terms)]
     rows = [
-        [lot.lot, lot.hour, *(lot.context[k] for k in keys), "tool" if lot.maintained else "", *fab.applied[lot.n].tolist()]
+        [lot.lot, lot.hour, *lot.context.values(), "tool" if lot.maintained else "", *fab.applied[lot.n].tolist()]
         for lot in fab.lots
-    ]  # fmt: skip
+    ]
     return header, rows
 
 

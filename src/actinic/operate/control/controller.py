@@ -19,7 +19,7 @@ GOOD = 3.0  # standard deviations within which a lot came out as foreseen
 
 @dataclass(frozen=True)
 class TermProposal:
-    """One term: the set-point, what it would be without limits, what the lot will then measure and within what interval.
+    """One term: the set-point, what it would be without limits, what the lot will then measure, within what interval.
 
     `clamps` say which limits changed it; `fallback` that the estimate was not used, and `why`.
     """

@@ -1,8 +1,8 @@
 """Lots and results in CSV.
 
-Lots: `lot,time`, then the context, one column each (tool, product, ...), `upset` (names with spaces between, if any), and
-`set_TERM` for what was applied; empty where a lot is still to come. Results, one term a row: `lot,time,term,value`, with
-`sigma` and `status` (valid, invalid) if there are any. Times are hours, or ISO 8601.
+Lots: `lot,time`, then the context, one column each (tool, product, ...), `upset` (names with spaces between, if any),
+and `set_TERM` for what was applied; empty where a lot is still to come. Results, one term a row:
+`lot,time,term,value`, with `sigma` and `status` (valid, invalid) if there are any. Times are hours, or ISO 8601.
 """
 
 import csv

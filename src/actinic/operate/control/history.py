@@ -19,7 +19,7 @@ class Lot:
     """A lot as exposed: `time` orders the lots (h, or a running number), `setpoint` is what was really applied.
 
     An entry of `context` that is "" or left out is unknown. `upset` names the factors that may have jumped just before,
-    such as ("tool",) after maintenance. `planned` is what was foreseen and wanted of each term before the lot was exposed.
+    such as ("tool",) after maintenance. `planned` is what was foreseen and wanted of each term before.
     """
 
     lot: str

@@ -4,7 +4,7 @@
 
 Levels walk at random and the gain is a state beside them, so that a machine that answers a set-point with half or twice
 the move is learnt, not assumed. At a surprising measurement the filter keeps several explanations side by side: an
-ordinary lot, a flyer, or a step in the level of one factor (maintenance); the next lots decide between them. This is the
+ordinary lot, a flyer, or a step in the level of one factor (maintenance); the next lots decide between them: the
 multi-process dynamic linear model of Harrison and Stevens (J. R. Stat. Soc. B 38, 205, 1976).
 """
 

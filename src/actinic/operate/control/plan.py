@@ -1,6 +1,7 @@
 """Set-points from forecasts: model-predictive control within the actuator's limits, a small bounded least squares.
 
-    min sum_j (mean_j + gain u_j - target)^2 + weight (u_j - u_{j-1})^2,  low <= u_j <= high,  |u_j - u_{j-1}| <= max_move
+    min sum_j (mean_j + gain u_j - target)^2 + weight (u_j - u_{j-1})^2
+    low <= u_j <= high,  |u_j - u_{j-1}| <= max_move
 
 over the lots j of a horizon, by Lawson and Hanson's reduction to non-negative least squares (Solving Least Squares
 Problems, 1974, chapter 23).

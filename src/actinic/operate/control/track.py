@@ -1,4 +1,4 @@
-"""One term's estimate, kept up with a history: filtered in order of exposure, and again from where something changed."""
+"""One term's estimate, kept up with a history: filtered in order of exposure, again from where it changed."""
 
 from dataclasses import dataclass, replace
 
@@ -95,7 +95,7 @@ class Track:
         return estimate.forecast(self.levels(lot), place)
 
     def suspicion(self) -> tuple[float, bool] | None:
-        """Log odds that the gain's sign is wrong and whether that is certain, where the loop must not go on; else None."""
+        """Log odds of a wrong sign, and whether it is certain, where the loop must not go on; else None."""
         now = self._now
         if now is None or self.settings.kind != "context":
             return None
@@ -123,7 +123,10 @@ class Track:
         if self._now is None or not isinstance(self._now.estimate, Blend):
             return {"threads": self._now.estimate.state if self._now else {}}
         estimate = self._now.estimate.context
-        names = {f"{self.factors[f]}={name}": i for (f, name), i in estimate.index.items()}
+        said = {"": "", "*": "thread "}
+        names = {
+            f"{said.get(self.factors[f], self.factors[f] + ' ')}{name}": i for (f, name), i in estimate.index.items()
+        }
         return {
             "levels": {k: estimate.mean[0, i] for k, i in sorted(names.items())},
             "sigma": {k: float(np.sqrt(estimate.cov[0, i, i])) for k, i in sorted(names.items())},
@@ -155,7 +158,7 @@ class Track:
                 self._points = self._points[: POINTS // 2 : 2] + self._points[POINTS // 2 :]
 
     def _learn(self, now: _Point, record) -> None:
-        place, levels, move, value, extra, upset, time = record
+        place, levels, move, value, extra, upset, _ = record
         if isinstance(now.estimate, Blend):
             self._upset(now.estimate.context, place, levels, upset)
             if now.corrected > EARLY:

@@ -1,4 +1,4 @@
-"""What a drifting fab is like: sizes of everything that moves overlay from lot to lot. All invented, none a machine's."""
+"""What a drifting fab is like: sizes of all that moves overlay from lot to lot. Invented, no machine's."""
 
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
