@@ -68,6 +68,10 @@ def test_python_page(api):
     assert {path.name for path in (folder / "run").iterdir()} == documented_files()
 
 
+def test_store_page(tmp_path, monkeypatch):
+    run(ROOT / "docs" / "store.md", tmp_path, monkeypatch)
+
+
 def test_masks_page(tmp_path, monkeypatch):
     run(ROOT / "docs" / "masks.md", tmp_path, monkeypatch)
 
@@ -186,7 +190,8 @@ def test_documented_options_exist():
 
 
 def test_every_verb_is_in_the_readme():
-    verbs = set(re.findall(r"^## (actinic (?:data )?\w+)$", reference.help_text(), re.MULTILINE)) - {"actinic data"}
+    verbs = set(re.findall(r"^## (actinic (?:data |wafer )?\w+)$", reference.help_text(), re.MULTILINE))
+    verbs -= {"actinic data", "actinic wafer"}
     assert set(re.findall(r"^\| `(actinic [\w ]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)) == verbs
 
 
