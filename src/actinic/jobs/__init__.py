@@ -18,6 +18,9 @@ from .smo import Goal as Goal
 from .smo import smo as smo
 from .verify import Beyond as Beyond
 from .verify import verify as verify
+from .wafer_fit import OverlayFile as OverlayFile
+from .wafer_fit import OverlayModel as OverlayModel
+from .wafer_fit import wafer_fit as wafer_fit
 from .window import Sweep as Sweep
 from .window import window as window
 from .work import Work as Work

@@ -29,6 +29,7 @@ from .schema import schema
 from .score import score
 from .smo import smo
 from .verify import verify
+from .wafer import wafer
 from .window import window
 
 ANYWHERE = ("--json", "--debug")
@@ -61,6 +62,7 @@ app = typer.Typer(
 for verb in (correct, expose, verify, smo, calibrate, window, roughness, score, bench, doctor, schema, demo):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(data, name="data")
+app.add_typer(wafer, name="wafer")
 
 
 def _version(wanted: bool) -> None:
