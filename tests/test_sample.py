@@ -27,7 +27,7 @@ def information(model, places, rows):
 
 def test_small_plans_are_the_best_of_all():
     """Against every subset of 10 marks."""
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(9)  # where the two criteria differ
     places = Places(*random.uniform(-100, 100, (2, 10)), np.zeros(10), np.zeros(10))
     model, field = Model.named("linear"), np.zeros((10, 2), int)
     found = plan(model, places, field, 4, criterion="D")

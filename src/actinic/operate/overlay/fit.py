@@ -20,25 +20,23 @@ Prior = Mapping[str, tuple[float, float]]
 
 @dataclass(frozen=True)
 class Along:
-    """The fit along one axis: its terms, what was solved, and which of the marks it used (n,)."""
+    """The fit along one axis: its terms, what was solved, and which of the marks it used (n,).
+
+    `leverage_limit` is the largest leverage of a mark: places of more of it are beyond what was measured. Infinite
+    where only a prior gives the terms.
+    """
 
     terms: list[Term]
     solved: Solved
     used: np.ndarray
-
-    @property
-    def leverage_limit(self) -> float:
-        """The largest leverage of a mark: places of more of it are beyond what was measured."""
-        return self._limit
+    leverage_limit: float = np.inf
 
     def leverage(self, columns: np.ndarray) -> np.ndarray:
         """How far out places (n, term) lie among the marks: variance of the prediction per variance of a mark."""
-        if not self.terms:
+        if not self.terms or not np.isfinite(self.leverage_limit):
             return np.zeros(len(columns))
         spread = linalg.solve_triangular(self.solved.root.T, columns.T, lower=True)
         return np.sum(spread**2, axis=0)
-
-    _limit: float = np.inf
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,8 @@ def solve(
     else:
         noise = float(np.sqrt(np.sum(unit**2) / freedom))
     root = triangle(scaled, scale=root_weight)
+    if n < p:  # only with a prior
+        root = np.vstack([root, np.zeros((p - n, p))])
     whole = np.vstack([root / max(noise, smallest), ridge]) if len(ridge) else root / max(noise, smallest)
     factor = np.linalg.qr(whole, mode="r")
     inverse = (
