@@ -115,6 +115,12 @@ def test_window_page_python(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_overlay_page_python(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "docs" / "overlay.md", tmp_path, monkeypatch)
+    assert names["proposed"].values["k3"] == pytest.approx(-1, abs=0.02) and not names["found"].lost
+    assert 0.001 < names["matching"].chance < 1 and capsys.readouterr().out
+
+
 def test_smo_page_python(tmp_path, monkeypatch, capsys):
     names = run(ROOT / "docs" / "smo.md", tmp_path, monkeypatch)
     assert names["found"].latitude > 0.1 and len(names["cuts"]) == 2
@@ -186,7 +192,8 @@ def test_documented_options_exist():
 
 
 def test_every_verb_is_in_the_readme():
-    verbs = set(re.findall(r"^## (actinic (?:data )?\w+)$", reference.help_text(), re.MULTILINE)) - {"actinic data"}
+    verbs = set(re.findall(r"^## (actinic (?:data |wafer )?\w+)$", reference.help_text(), re.MULTILINE))
+    verbs -= {"actinic data", "actinic wafer"}
     assert set(re.findall(r"^\| `(actinic [\w ]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)) == verbs
 
 

@@ -26,8 +26,10 @@ def read_prior(files: Sequence[Path]) -> Prior:
     found = {}
     for name in names:
         values = np.array([table[name][0] for table in tables])
-        spread = float(values.std(ddof=1) * np.sqrt(1 + 1 / len(values)))
-        if spread > 0:
+        errors = np.array([table[name][1] for table in tables])
+        # No wafer is known better than the fits that say so.
+        spread = max(float(values.std(ddof=1) * np.sqrt(1 + 1 / len(values))), float(np.sqrt(np.mean(errors**2))))
+        if 0 < spread < np.inf:
             found[name] = float(values.mean()), spread
     return found
 
