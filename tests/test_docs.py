@@ -119,6 +119,12 @@ def test_window_page_python(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_overlay_page_python(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "docs" / "overlay.md", tmp_path, monkeypatch)
+    assert names["proposed"].values["k3"] == pytest.approx(-1, abs=0.02) and not names["found"].lost
+    assert 0.001 < names["matching"].chance < 1 and capsys.readouterr().out
+
+
 def test_smo_page_python(tmp_path, monkeypatch, capsys):
     names = run(ROOT / "docs" / "smo.md", tmp_path, monkeypatch)
     assert names["found"].latitude > 0.1 and len(names["cuts"]) == 2

@@ -1,0 +1,16 @@
+"""`actinic wafer`: wafers that come back measured, one verb a file."""
+
+import typer
+
+from ..options import NOTES, deferred
+from .convert import convert
+from .export import export
+from .fit import fit
+from .ingest import ingest
+from .invalidate import invalidate
+from .lots import lots
+from .plan import plan
+
+wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan.", rich_markup_mode=None)
+for verb in (fit, plan, ingest, export, lots, invalidate, convert):
+    wafer.command(epilog=NOTES)(deferred(verb))
