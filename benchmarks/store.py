@@ -76,7 +76,7 @@ def _write(file: Path) -> int:
 
 
 def _fit(store: Path) -> float:
-    """A robust linear model for every wafer, lot by lot: the largest error of the translation of a whole wafer, in nm."""
+    """A robust linear model for every wafer, lot by lot: the largest error of a whole wafer's translation, in nm."""
     model, worst = Model.named("linear"), 0.0
     for lot in lots(store):
         found = marks(store, Wanted(lot=lot.lot))
