@@ -2,6 +2,7 @@
 
 from ..design import Effort as Effort
 from ..design import SourceRules as SourceRules
+from ..operate.sample import Limits as Limits
 from .calibrate import GaugeFile as GaugeFile
 from .calibrate import Wanted as Wanted
 from .calibrate import calibrate as calibrate
@@ -29,6 +30,11 @@ from .smo import Goal as Goal
 from .smo import smo as smo
 from .verify import Beyond as Beyond
 from .verify import verify as verify
+from .wafer_fit import OverlayFile as OverlayFile
+from .wafer_fit import OverlayModel as OverlayModel
+from .wafer_fit import wafer_fit as wafer_fit
+from .wafer_plan import MarkChoice as MarkChoice
+from .wafer_plan import wafer_plan as wafer_plan
 from .window import Sweep as Sweep
 from .window import window as window
 from .work import Work as Work

@@ -63,7 +63,7 @@ class ExposureMap:
         row, column = (a.ravel().astype(np.int64) for a in np.meshgrid(rows, columns, indexing="ij"))
         corners = self._corners_inside(column, row)  # (field, die, corner)
         taken = corners.any(axis=(1, 2)) if partial else corners.all(axis=2).any(axis=1)
-        column, row, whole = column[taken], row[taken], corners.all(axis=(1, 2))[taken]
+        column, row, whole = column[taken], row[taken], np.all(corners[taken], axis=(1, 2))
         # Back and forth: every second row from right to left.
         turn = np.unique(row, return_inverse=True)[1].ravel() % 2
         order = np.lexsort((np.where(turn, -column, column), row))
@@ -84,11 +84,11 @@ class ExposureMap:
 
     def dies_on(self, fields: Fields) -> np.ndarray:
         """Which dies (field, die) are usable as a whole."""
-        return self._corners_inside(fields.column, fields.row).all(axis=2)
+        return np.all(self._corners_inside(fields.column, fields.row), axis=2)
 
     def usable(self, X_mm: np.ndarray, Y_mm: np.ndarray) -> np.ndarray:
         """Whether points on the wafer lie inside the edge exclusion."""
-        return np.less_equal(np.hypot(X_mm, Y_mm), self.radius_mm - self.edge_exclusion_mm)
+        return np.square(X_mm) + np.square(Y_mm) <= (self.radius_mm - self.edge_exclusion_mm) ** 2
 
     def points(self, fields: Fields, per_axis: int = 7, reach: float = 0.92):
         """A grid of usable points in fields: index of the field (n,), X, Y on the wafer and x, y in the field (mm).
@@ -119,9 +119,8 @@ def notch_down(x: np.ndarray, y: np.ndarray, notch_deg: float) -> tuple[np.ndarr
     270 left. Other angles than these are allowed.
     """
     quarter, rest = divmod(notch_deg, 90.0)
-    # A quarter turn is exact.
-    c, s = ((1, 0), (0, 1), (-1, 0), (0, -1))[int(quarter) % 4]
-    if rest:
-        c, s = float(np.cos(np.deg2rad(notch_deg))), float(np.sin(np.deg2rad(notch_deg)))
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if not rest:  # a quarter turn is exact, and what is missing along one axis stays with it
+        return ((x, y), (y, -x), (-x, -y), (-y, x))[int(quarter) % 4]
+    c, s = float(np.cos(np.deg2rad(notch_deg))), float(np.sin(np.deg2rad(notch_deg)))
     return c * x + s * y, c * y - s * x

@@ -6,10 +6,12 @@ runs from 0 (useless) to 1 and is the weight; 1 where it is left empty.
 """
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 
 from ..errors import InputError
+from .exposure import notch_down
 from .terms import Places
 
 LABELS = ("lot", "wafer", "chuck")
@@ -17,6 +19,7 @@ NUMBERS = ("X_mm", "Y_mm", "x_mm", "y_mm", "dx_nm", "dy_nm", "quality")
 COLUMNS = (*LABELS, "field_column", "field_row", *NUMBERS)
 OFFSETS = ("target_dx_nm", "target_dy_nm", "tis_x_nm", "tis_y_nm")
 CONTEXT = ("tool", "reticle", "product", "layer", "time")
+_PAIRS = (("X_mm", "Y_mm"), ("x_mm", "y_mm"), ("dx_nm", "dy_nm"))
 OPTIONAL = (*OFFSETS, "scan", *CONTEXT)
 
 
@@ -83,15 +86,31 @@ class Marks:
             both.append(value)
         return both[0], both[1]
 
-    @property
+    @cached_property
     def field(self) -> np.ndarray:
         """A number (n,) for each exposed field, from 0 up: lot, wafer, column and row together."""
         return _numbered(self.lot, self.wafer, self.field_column, self.field_row)
 
-    @property
+    @cached_property
     def position(self) -> np.ndarray:
         """A number (n,) for each field of the exposure map, whatever the wafer."""
         return _numbered(self.field_column, self.field_row)
+
+    def turned(self, notch_deg: float) -> "Marks":
+        """Marks of a wafer that lay turned by so much, counter-clockwise, as they are with the notch down.
+
+        Where the turn is not by half, a mark measured along one axis is then measured along the other; at angles that
+        mix the axes it is lost.
+        """
+        if notch_deg % 360 == 0:
+            return self
+        columns = {}
+        for along, up in (*_PAIRS, ("target_dx_nm", "target_dy_nm"), ("tis_x_nm", "tis_y_nm")):
+            x, y = getattr(self, along), getattr(self, up)
+            if x is not None or y is not None:
+                zero = np.zeros(len(self))
+                columns[along], columns[up] = notch_down(zero if x is None else x, zero if y is None else y, notch_deg)
+        return self.with_(**columns)
 
     def with_(self, **columns) -> "Marks":
         return replace(self, **columns)

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ...errors import DONE, OUT_OF_SPEC
-from .console import Outcome, columns
-from .options import By, Why
+from ....errors import DONE, OUT_OF_SPEC
+from ..console import Outcome, columns
+from ..options import By, Why
 
 SHOWN = 20
 
@@ -27,7 +27,7 @@ def ledger(
 
     Leaves with code 1 where a line was changed, or an entry comes out otherwise.
     """
-    from ... import jobs
+    from .... import jobs
 
     result = jobs.ledger(file, rollback=rollback, reproduce=reproduce, person=jobs.Person(by, why))
     return Outcome(result, _text(result), DONE if result["good"] else OUT_OF_SPEC)

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ...errors import DONE, OUT_OF_SPEC
-from .console import Outcome, columns, number
-from .options import By, ControllerFile, LotsFile, ResultsFile, Why
+from ....errors import DONE, OUT_OF_SPEC
+from ..console import Outcome, columns, number
+from ..options import By, ControllerFile, LotsFile, ResultsFile, Why
 
 REJECTED = 10
 
@@ -31,7 +31,7 @@ def control(
 
     Lots that were exposed have their set-points in columns set_TERM. Leaves with code 1 where the loop is stopped.
     """
-    from ... import jobs
+    from .... import jobs
 
     person = jobs.Person(by, why)
     result = jobs.control(

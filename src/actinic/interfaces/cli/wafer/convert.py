@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from .console import Outcome, number
-from .options import Force
+from ..console import Outcome, number
+from ..options import Force
 
 
 def convert(
@@ -16,7 +16,7 @@ def convert(
     force: Force = False,
 ) -> Outcome:
     """Write a KLARF file in the other version, and say what that does not hold."""
-    from ... import jobs
+    from .... import jobs
 
     result = jobs.convert(file, out, to, force=force)
     lines = [f"{number(sum(result['defects'].values()))} defects on {len(result['defects'])} wafers: {out}"]

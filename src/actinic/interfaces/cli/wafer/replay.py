@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ...errors import DONE, OUT_OF_SPEC
-from .console import Outcome, columns, number, progress
-from .options import ControllerFile, Force, LotsFile, ResultsFile
+from ....errors import DONE, OUT_OF_SPEC
+from ..console import Outcome, columns, number, progress
+from ..options import ControllerFile, Force, LotsFile, ResultsFile
 
 
 def replay(
@@ -23,8 +23,8 @@ def replay(
 
     Leaves with code 1 where the controller would have been worse than what was done, or stopped.
     """
-    from ... import jobs
-    from ...jobs.replay import verdict
+    from .... import jobs
+    from ....jobs.replay import verdict
 
     with progress() as report:
         result = jobs.replay(

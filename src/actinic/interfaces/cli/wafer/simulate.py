@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from .console import Outcome, columns, number, progress
-from .options import Force
+from ..console import Outcome, columns, number, progress
+from ..options import Force
 
 
 def simulate(
@@ -23,7 +23,7 @@ def simulate(
     force: Force = False,
 ) -> Outcome:
     """Simulate a drifting fab: lots.csv, results.csv and the truth, under a controller or none."""
-    from ... import jobs
+    from .... import jobs
 
     with progress() as report:
         result = jobs.simulate(

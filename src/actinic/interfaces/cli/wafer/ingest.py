@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ...errors import DONE, OUT_OF_SPEC, USAGE
-from .console import Outcome, columns, number
-from .options import Store, Wait
+from ....errors import DONE, OUT_OF_SPEC, USAGE
+from ..console import Outcome, columns, number
+from ..options import Store, Wait
 
 SHOWN = 10
 
@@ -21,7 +21,7 @@ def ingest(
 
     Each file goes in whole or not at all. Rejected rows leave with code 1; files that cannot be used at all, with 2.
     """
-    from ... import jobs
+    from .... import jobs
 
     result = jobs.ingest(files, store, wait_s=wait)
     code = USAGE if result["refused"] else OUT_OF_SPEC if result["rejected"] else DONE

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .console import Outcome, number
-from .options import Force, Store, Wait
+from ..console import Outcome, number
+from ..options import Force, Store, Wait
 
 _Text = Annotated[str | None, typer.Option(metavar="NAME", help="Only this one.")]
 
@@ -26,7 +26,7 @@ def export(
     wait: Wait = 30.0,
 ) -> Outcome:
     """Write measurements of a store as CSV or Parquet."""
-    from ... import jobs
+    from .... import jobs
 
     wanted = jobs.WantedMarks(lot, wafer, layer, since, until, versions, invalid)
     result = jobs.export(store, out, wanted, force=force, wait_s=wait)
