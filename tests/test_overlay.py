@@ -18,7 +18,7 @@ from actinic.operate.overlay import (
 )
 from actinic.operate.overlay.profile import Actuator, Profile
 from actinic.operate.overlay.squares import ownership, solve
-from actinic.wafer import DoseMap, Model, Places, evaluate, notch_down
+from actinic.wafer import DoseMap, Model, Places, evaluate, notch_down, term
 
 HOWA3 = Model.named("howa3+field3")
 
@@ -233,6 +233,8 @@ def test_auto_takes_what_the_marks_can_bear(wafer):
     noise = np.random.default_rng(1).standard_normal((2, len(linear)))
     found = choose(linear.with_(dx_nm=linear.dx_nm + noise[0], dy_nm=linear.dy_nm + noise[1])).found
     assert found.values["k3"] == pytest.approx(0.1, abs=4e-3)
+    # What the marks do not show is shrunk to next to nothing: 150 mm to the third power is 3e6.
+    assert all(abs(v) * 150 ** term(k).order < 0.5 for k, v in found.values.items() if k not in ("k1", "k3"))
 
 
 @pytest.mark.parametrize("sign", [1, -1])

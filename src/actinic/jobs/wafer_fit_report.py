@@ -48,18 +48,19 @@ def _report(file: Path, fitted: Fitted, result: dict, origin: dict, configuratio
     marks, found, correction, at = fitted.marks, fitted.found, fitted.correction, fitted.at
     before, after, corrected = result["measured"], result["residual"], result["corrected"]
 
-    def both(table: dict, key: str) -> str:
-        return " / ".join(f"{table[axis][key]:.2f}" for axis in "xy")
+    def worse(label: str, table: dict, beside: str) -> tuple[str, str, str, str]:
+        x, y = (table[axis]["mean_3sigma_nm"] for axis in "xy")
+        return (
+            label,
+            f"{np.nanmax([x, y]):.2f}" if np.isfinite([x, y]).any() else "-",
+            "nm",
+            f"x {x:.2f}, y {y:.2f} nm{beside}",
+        )
 
     numbers = [
-        ("Measured, |mean| + 3 sigma x / y", both(before, "mean_3sigma_nm"), "nm", f"max {both(before, 'max_nm')} nm"),
-        ("Left by the model", both(after, "mean_3sigma_nm"), "nm", f"max {both(after, 'max_nm')} nm"),
-        (
-            "Correction's remainder over the fields",
-            both(corrected, "mean_3sigma_nm"),
-            "nm",
-            f"{corrected['points']:,} points, uncertainty in it",
-        ),
+        worse("Measured, |mean| + 3 sigma", before, ""),
+        worse("Left by the model", after, ""),
+        worse("After the correction, over the fields", corrected, ", its uncertainty in it"),
         ("Marks", f"{result['marks']:,}", "", f"{result['fields']} fields, {result['wafers']} wafers"),
         ("Outliers", f"{len(result['outliers']):,}", "", f"{len(result['rejected'])} rows with complaints"),
     ]

@@ -17,6 +17,9 @@ CANDIDATES = (
 )
 
 
+_CHANCE = 1.0  # standard errors
+
+
 @dataclass(frozen=True)
 class Choice:
     """The fit taken, and for each candidate the rms (nm) of fields left out; None where the marks cannot give it."""
@@ -26,7 +29,9 @@ class Choice:
 
 
 def choose(marks: Marks, *, robust: bool = True, candidates: tuple[str, ...] = CANDIDATES) -> Choice:
-    """The candidate with the least error on fields left out one after the other; raises NumericalError if none fits.
+    """The smallest candidate whose error on fields left out one after the other is least, but for one standard error.
+
+    Raises NumericalError where none can be fitted.
 
     Every candidate's terms of higher order are shrunk by what the marks show of them, see `shrink`. The error of a
     field is that of a fit without it, exact for the weights and the prior of the fit of all. Far ones count by Huber's
@@ -42,17 +47,29 @@ def choose(marks: Marks, *, robust: bool = True, candidates: tuple[str, ...] = C
     if not fits:
         fit(marks, Model.named(candidates[0]), robust=robust)  # says why
         raise NumericalError("no model leaves a measurement over to choose the order by: name one with --model")
-    scores = dict.fromkeys(fits, 0.0)
-    for axis in {axis for left in errors.values() for axis in left}:
+    losses: dict[str, list[np.ndarray]] = {name: [] for name in fits}
+    for axis in next(iter(errors.values())):
         scale = min(1.4826 * float(np.median(np.abs(left[axis][0]))) for left in errors.values()) or 1e-300
         for name, left in errors.items():
             error, weight = left[axis]
             size = np.abs(error) / scale
             loss = np.where(size <= HUBER, size**2, HUBER * (2 * size - HUBER)) if robust else size**2
-            scores[name] += scale**2 * float(np.average(loss, weights=weight))
-    best = min(scores, key=lambda name: scores[name])
-    rms = {name: float(np.sqrt(scores[name] / 2)) if name in scores else None for name in candidates}
+            losses[name].append(scale**2 * loss * weight / weight.mean())
+    whole = {name: np.concatenate(parts) for name, parts in losses.items()}
+    least = min(whole, key=lambda name: whole[name].mean())
+    best = next(name for name in sorted(whole, key=_terms) if _no_worse(whole[name], whole[least]))
+    rms = {name: float(np.sqrt(whole[name].mean())) if name in whole else None for name in candidates}
     return Choice(fits[best], rms)
+
+
+def _terms(name: str) -> int:
+    return len(Model.named(name).terms)
+
+
+def _no_worse(loss: np.ndarray, least: np.ndarray) -> bool:
+    """Whether the mean of one loss is above another's by no more than chance: the smaller model is then enough."""
+    more = loss - least
+    return bool(more.mean() <= _CHANCE * more.std() / np.sqrt(more.size))
 
 
 def _shrunk(marks: Marks, model: Model, robust: bool) -> Fingerprint | None:
