@@ -6,7 +6,7 @@ import calibration_draws as made
 import numpy as np
 import printed_gauges
 
-from actinic.operate import Free, Problem, calibrate, scenes
+from actinic.operate.calibration import Free, Problem, calibrate, scenes
 
 DRAWS = 100
 PAIRS = (

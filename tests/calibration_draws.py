@@ -9,7 +9,7 @@ import printed_gauges
 from actinic.config import placed
 from actinic.forward import anchored
 from actinic.jobs import load_setup
-from actinic.operate import Free, Lines, Machine, Measurement, Problem, calibrate, scenes
+from actinic.operate.calibration import Free, Lines, Machine, Measurement, Problem, calibrate, scenes
 from actinic.types import double
 
 LENS, SOURCE, RESIST = "process.scanner.projector.", "process.scanner.source.", "process.resist."

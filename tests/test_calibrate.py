@@ -11,8 +11,8 @@ from actinic import layout
 from actinic.config import limits, placed, value_at
 from actinic.errors import ConfigError, NumericalError
 from actinic.mask import Binary
-from actinic.operate import Cut, Drawn, Free, Lines, Measurement, Problem, calibrate, scenes
-from actinic.operate.lines import coherence, lines_grid, lines_samples
+from actinic.operate.calibration import Cut, Drawn, Free, Lines, Measurement, Problem, calibrate, scenes
+from actinic.operate.calibration.lines import coherence, lines_grid, lines_samples
 from actinic.optics import Conventional, Points, Projector, Scanner, band
 from actinic.timing import Clock
 

@@ -12,8 +12,8 @@ from actinic.forward import Corner, anchored, prepare
 from actinic.jobs import load_setup
 from actinic.layout import coverage, lines
 from actinic.metrology import cd
-from actinic.operate import Cut, Drawn, Free, Lines, Machine, Measurement, Problem, calibrate, scenes
-from actinic.operate.lines import coherence, lines_grid, lines_samples
+from actinic.operate.calibration import Cut, Drawn, Free, Lines, Machine, Measurement, Problem, calibrate, scenes
+from actinic.operate.calibration.lines import coherence, lines_grid, lines_samples
 from actinic.optics import JonesPupil, Points, abbe, band, sample
 from actinic.types import Grid, double
 

@@ -11,7 +11,7 @@ import calibration_draws as made
 from actinic import jobs, layout
 from actinic.errors import ActinicError
 from actinic.interfaces.cli import app
-from actinic.operate import Cut, Free, Lines, Measurement, Problem, read_gauges, scenes, to_csv
+from actinic.operate.calibration import Cut, Free, Lines, Measurement, Problem, read_gauges, scenes, to_csv
 
 FREE = "process.resist.threshold,focus_offset_nm"
 TRUE = {"threshold": 0.335, "focus_offset_nm": 40.0}

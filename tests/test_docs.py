@@ -68,6 +68,10 @@ def test_python_page(api):
     assert {path.name for path in (folder / "run").iterdir()} == documented_files()
 
 
+def test_store_page(tmp_path, monkeypatch):
+    run(ROOT / "docs" / "store.md", tmp_path, monkeypatch)
+
+
 def test_masks_page(tmp_path, monkeypatch):
     run(ROOT / "docs" / "masks.md", tmp_path, monkeypatch)
 
@@ -113,6 +117,12 @@ def test_window_page_python(tmp_path, monkeypatch, capsys):
     names = run(ROOT / "docs" / "window.md", tmp_path, monkeypatch)
     assert names["best"].dof_nm > 200 and len(names["point"].meef) == len(names["cuts"]) > 3
     assert capsys.readouterr().out
+
+
+def test_overlay_page_python(tmp_path, monkeypatch, capsys):
+    names = run(ROOT / "docs" / "overlay.md", tmp_path, monkeypatch)
+    assert names["proposed"].values["k3"] == pytest.approx(-1, abs=0.02) and not names["found"].lost
+    assert 0.001 < names["matching"].chance < 1 and capsys.readouterr().out
 
 
 def test_smo_page_python(tmp_path, monkeypatch, capsys):
@@ -192,7 +202,8 @@ def test_documented_options_exist():
 
 
 def test_every_verb_is_in_the_readme():
-    verbs = set(re.findall(r"^## (actinic (?:data )?\w+)$", reference.help_text(), re.MULTILINE)) - {"actinic data"}
+    verbs = set(re.findall(r"^## (actinic (?:data |wafer )?\w+)$", reference.help_text(), re.MULTILINE))
+    verbs -= {"actinic data", "actinic wafer"}
     assert set(re.findall(r"^\| `(actinic [\w ]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)) == verbs
 
 

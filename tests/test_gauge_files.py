@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actinic.errors import ConfigError, InputError
-from actinic.operate import Cut, Lines, Measurement, read_gauges, to_csv, to_gg
+from actinic.operate.calibration import Cut, Lines, Measurement, read_gauges, to_csv, to_gg
 
 CSV = """# lines of one wafer
 Gauge Name, Target CD, measured_cd_nm, sigma, focus_um, dose, Kind, cd, pitch, axis

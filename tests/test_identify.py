@@ -5,8 +5,8 @@ import pytest
 
 import calibration_draws as made
 import printed_gauges
-from actinic.operate import Free, Problem, scenes
-from actinic.operate.identify import correlation, inseparable
+from actinic.operate.calibration import Free, Problem, scenes
+from actinic.operate.calibration.identify import correlation, inseparable
 
 THRESHOLD, DIFFUSION = made.RESIST + "threshold", made.RESIST + "diffusion_nm"
 SIGMA, NA, Z4 = made.SOURCE + "sigma_out", made.LENS + "na", made.LENS + "zernikes_nm.Z4"

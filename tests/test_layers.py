@@ -24,7 +24,7 @@ ORDER = [
         "forward",
         "presets",
     ),
-    *("inverse", "scale", "design", "operate", "jobs", "interfaces", "__init__"),
+    *("inverse", "scale", "design", "wafer", "operate", "jobs", "interfaces", "__init__"),
 ]
 
 # What may not be imported although it stands above: correction and operation of the machine do not know each other.
@@ -34,12 +34,17 @@ APART = {"operate": {"design", "scale"}}
 KNOWS_ONLY = {
     "inverse": {"errors", "types", "config"},  # no physics: it is tested on Rosenbrock's function
     "scale": {"errors", "types", "writing"},  # tiles are arrays; what is done to them is handed in
+    "wafer": {"errors"},  # float64 NumPy
 }
+
+# What works on wafers, in float64, starts without JAX.
+WITHOUT_JAX = ("wafer", "operate.overlay", "operate.sample", "operate.control", "operate.ledger")
 
 # Every heavy package has one door.
 DOORS = {
     "dask": "scale",
     "distributed": "scale",
+    "duckdb": "operate",
     "klayout": "layout",  # GPL-3.0-or-later, and replaceable
     "optax": "inverse",
     "matplotlib": "interfaces",
@@ -63,6 +68,8 @@ EXCEPTIONS: dict[str, str] = {
     "jobs.smo_report imports interfaces.window_plots": "as above",
     "jobs.calibrate imports interfaces.residuals": "as above",
     "jobs.calibrate imports interfaces.report": "as above",
+    "jobs.wafer_fit_report imports interfaces.report": "as above",
+    "jobs.wafer_fit_report imports interfaces.wafer_plots": "as above",
 }
 
 
@@ -195,6 +202,26 @@ def test_a_judge_that_knew_a_maker_would_be_found(tmp_path):
         (tmp_path / "design" / f"{name}.py").write_text(text)
     assert reached(tmp_path, "design.verify") == {"design.images", "design.ilt"}
     assert not _imported("jobs.verify") & MAKERS, "the verb takes what both verbs need from a third file"
+
+
+def test_controllers_know_nothing_of_the_twin_they_are_tried_on():
+    files = {".".join(_module(path, PACKAGE)) for path in PACKAGE.rglob("*.py")}
+    for name in files:
+        if name.startswith("operate"):
+            assert not {m for m in reached(PACKAGE, name) if m.startswith("wafer.twin")}, name
+
+
+def test_wafers_need_no_jax():
+    files = {".".join(_module(path, PACKAGE)): path for path in PACKAGE.rglob("*.py")}
+    for name in files:
+        if name.startswith(WITHOUT_JAX):
+            for module in {name, "operate", "config"} | reached(PACKAGE, name):
+                tree = ast.parse(files[module].read_text())
+                for node in ast.walk(tree):
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                        heavy = {n.split(".")[0] for n in names} & {"jax", "equinox", "jaxtyping"}
+                        assert not heavy, f"{name} imports {heavy} by way of {module}"
 
 
 def _imported(name: str) -> set[str]:

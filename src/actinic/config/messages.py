@@ -3,9 +3,9 @@
 import difflib
 import types
 import typing
+from dataclasses import is_dataclass
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import equinox as eqx
 from pydantic.fields import FieldInfo
 
 from .toml import literal
@@ -110,7 +110,7 @@ def _members(hint) -> list[Any]:
 
 
 def _modules(hint) -> list[type]:
-    return [member for member in _members(hint) if isinstance(member, type) and issubclass(member, eqx.Module)]
+    return [member for member in _members(hint) if isinstance(member, type) and is_dataclass(member)]
 
 
 def _kind(module: type) -> Any:

@@ -15,17 +15,18 @@ converters, mutable objects), so it only validates a mirror of the class and the
 
     lens = build(Lens, load_toml("lens.toml"), "lens.toml")
 
+A frozen dataclass does in place of a module where nothing is differentiated, so that its home needs no JAX.
+
 Fields hold numbers, strings, booleans, literals, modules, and tuples, lists or dicts of these. A length's name
 ends in `_nm`, and a value that can only be metres is refused.
 """
 
 import types
 import typing
-from dataclasses import MISSING
+from dataclasses import MISSING, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import equinox as eqx
 import numpy as np
 import pydantic
 from pydantic_core import PydanticCustomError
@@ -93,7 +94,7 @@ def _mirror(cls: type) -> type[pydantic.BaseModel]:
 def _plain(hint, place: str) -> Any:
     """The hint with module classes replaced by their mirrors and plain types by strict ones."""
     origin, inner = get_origin(hint), get_args(hint)
-    if isinstance(hint, type) and issubclass(hint, eqx.Module):
+    if isinstance(hint, type) and is_dataclass(hint):
         return _mirror(hint)
     if hint in _PLAIN:
         return _PLAIN[hint]
@@ -141,7 +142,7 @@ def _construct(value, where: str, path: tuple[str, ...]):
 
 
 def _dumped(value):
-    if isinstance(value, eqx.Module):
+    if is_dataclass(value):
         items = {name: _dumped(getattr(value, name)) for name in value.__dataclass_fields__}
         # `kind` first: it says how to read the rest.
         return {k: items[k] for k in sorted(items, key=lambda k: k != "kind") if items[k] not in (None, {})}

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from .plots import MASK, PRINTED, SOFT, _axes, _legend
 
 if TYPE_CHECKING:
-    from ..operate.calibrate import Calibration
+    from ..operate.calibration import Calibration
 
 _MARKS = {"line": "o", "space": "s", "edge": "^"}
 _LEFT = "predicted − measured (nm)"

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import operate
 from ..config import placed, to_toml
 from ..design import Setup
 from ..errors import ConfigError
@@ -15,7 +14,8 @@ from ..forward import anchored
 from ..interfaces import residuals
 from ..interfaces.report import Report, write_report
 from ..layout import parse_layer, read_layout
-from ..operate import Calibration, Cut, Drawn, Free, Machine, Measurement, Rejected
+from ..operate import calibration
+from ..operate.calibration import Calibration, Cut, Drawn, Free, Machine, Measurement, Rejected
 from ..timing import Clock
 from .folder import provenance, refuse_existing, run_folder
 from .work import Progress, load_setup, quiet
@@ -93,9 +93,9 @@ def calibrate(
     refuse_existing(Path(out), force)
     setup, free = load_setup(gauges.optics, gauges.settings), wanted.settings()
     setup = replace(setup, process=anchored(setup.process))
-    measurements, rejected = operate.read_gauges(gauges.file, gauges.coordinate_nm)
+    measurements, rejected = calibration.read_gauges(gauges.file, gauges.coordinate_nm)
     cuts = [m.site for m in measurements if isinstance(m.site, Cut)]
-    found = operate.calibrate(
+    found = calibration.calibrate(
         measurements,
         Machine(setup.process),
         free,
@@ -107,7 +107,7 @@ def calibrate(
     cost = clock.cost()
     result = {
         "verdict": _verdict(found),
-        "in_spec": found.determined and found.likelihood >= operate.UNLIKELY,
+        "in_spec": found.determined and found.likelihood >= calibration.UNLIKELY,
         **figures(found),
         "rejected": [{"line": r.row, "gauge": r.name, "reason": r.reason} for r in rejected],
         "cpu_s": cost.cpu_s,
@@ -176,7 +176,7 @@ def warnings(c: Calibration) -> list[str]:
     if c.twin is not None:
         state = ", ".join(f"{f.name} = {v:.5g}" for f, v in zip(c.free, c.twin, strict=True))
         said.append(f"another state explains the gauges about as well: {state}; measure at more focus settings")
-    if c.likelihood < operate.UNLIKELY:
+    if c.likelihood < calibration.UNLIKELY:
         size = np.sqrt(c.chi_square / c.freedom)
         said.append(
             f"residuals are {size:.2f} times what the stated sigmas explain (chi-square {c.chi_square:.1f} with "
@@ -192,7 +192,7 @@ def warnings(c: Calibration) -> list[str]:
     return said
 
 
-def _unseen(s: operate.Inseparable) -> str:
+def _unseen(s: calibration.Inseparable) -> str:
     """What of a set goes unseen."""
     if len(s.names) == 2 and abs(s.correlation) >= 0.98:
         return f"correlation {s.correlation:+.4f}"
@@ -252,7 +252,7 @@ def _verdict(c: Calibration) -> str:
     size = f"{len(c.measurements)} gauges, rms {before:.2f} nm before, {after:.2f} nm after"
     if not c.determined:
         return f"Not all settings are determined: {size}."
-    if c.likelihood < operate.UNLIKELY:
+    if c.likelihood < calibration.UNLIKELY:
         return f"Calibrated, but residuals exceed the stated sigmas: {size}."
     return f"Calibrated: {size}."
 
@@ -270,7 +270,7 @@ def _write_run(folder: Path, gauges: GaugeFile, setup: Setup, c: Calibration, re
     (folder / "calibrated.toml").write_text(configuration)
     (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
     (folder / "result.json").write_text(json.dumps(_finite(result), indent=2, allow_nan=False) + "\n")
-    table = operate.to_csv(
+    table = calibration.to_csv(
         c.measurements,
         predicted_nm=c.predicted_nm.tolist(),
         before_nm=c.before_nm.tolist(),
@@ -280,7 +280,7 @@ def _write_run(folder: Path, gauges: GaugeFile, setup: Setup, c: Calibration, re
     )
     (folder / "gauges.csv").write_text(table)
     if all(isinstance(m.site, Cut) and m.kind != "edge" for m in c.measurements):
-        (folder / "gauges.gg").write_text(operate.to_gg(c.measurements, c.predicted_nm))
+        (folder / "gauges.gg").write_text(calibration.to_gg(c.measurements, c.predicted_nm))
     write_report(folder / "report.html", _report(gauges, c, rejected, result, configuration, origin, command))
 
 

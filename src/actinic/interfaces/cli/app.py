@@ -31,6 +31,7 @@ from .score import score
 from .smo import smo
 from .status import status
 from .verify import verify
+from .wafer import wafer
 from .window import window
 
 ANYWHERE = ("--json", "--debug")
@@ -78,6 +79,7 @@ for verb in (
     demo,
 ):
     app.command(epilog=NOTES)(deferred(verb))
+app.add_typer(wafer, name="wafer")
 app.add_typer(data, name="data")
 
 

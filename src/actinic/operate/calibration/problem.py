@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..config import build, dump, limits, override, placed, value_at
-from ..errors import ConfigError, NumericalError
-from ..optics import band
-from ..types import double
+from ...config import build, dump, limits, override, placed, value_at
+from ...errors import ConfigError, NumericalError
+from ...optics import band
+from ...types import double
 from .edges import Rays, find, rays
 from .measured import Measurement
 from .scenes import Machine, Scenes

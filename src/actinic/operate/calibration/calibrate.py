@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from ..errors import ConfigError, NumericalError
-from ..inverse import Fit, fit
-from ..optics import zernike
+from ...errors import ConfigError, NumericalError
+from ...inverse import Fit, fit
+from ...optics import zernike
 from .edges import REACH_NM
 from .identify import DECIDED, Inseparable, correlation, inseparable
 from .measured import Measurement

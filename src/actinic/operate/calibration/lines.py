@@ -14,10 +14,10 @@ converge to those of the integral. Everything is NumPy float64.
 
 import numpy as np
 
-from ..errors import NumericalError
-from ..mask import dense_line, transmitted
-from ..optics import FilmStack, Projector, Scanner, band, sample, sources_of, vector_rows
-from ..types import Grid
+from ...errors import NumericalError
+from ...mask import dense_line, transmitted
+from ...optics import FilmStack, Projector, Scanner, band, sample, sources_of, vector_rows
+from ...types import Grid
 from .measured import Lines
 
 # Cells of the source in sigma: the image at the edge of a line is then within 1e-4 of clear field of the limit.

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import ConfigError, InputError
+from ...errors import ConfigError, InputError
 from .measured import Cut, Kind, Lines, Measurement, Rejected, Site
 
 COLUMNS = (

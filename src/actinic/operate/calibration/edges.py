@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..optics import band
-from ..types import Grid
+from ...optics import band
+from ...types import Grid
 from .measured import Cut, Lines, Measurement
 
 STEP_NM = 4.0

@@ -8,12 +8,12 @@ import equinox as eqx
 import numpy as np
 from pydantic import Field
 
-from ..errors import ConfigError
-from ..forward import Process
-from ..layout import Layout, clipped, coverage
-from ..mask import AlternatingPSM, made, transmitted
-from ..optics import Scanner, abbe, band
-from ..types import Grid, Scalar, leaf
+from ...errors import ConfigError
+from ...forward import Process
+from ...layout import Layout, clipped, coverage
+from ...mask import AlternatingPSM, made, transmitted
+from ...optics import Scanner, abbe, band
+from ...types import Grid, Scalar, leaf
 from .lines import coherence, lines_grid, lines_samples
 from .measured import Cut, Lines, Measurement
 

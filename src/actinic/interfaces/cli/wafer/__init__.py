@@ -1,0 +1,20 @@
+"""`actinic wafer`: wafers that come back measured, one verb a file."""
+
+import typer
+
+from ..options import NOTES, deferred
+from .control import control
+from .convert import convert
+from .export import export
+from .fit import fit
+from .ingest import ingest
+from .invalidate import invalidate
+from .ledger import ledger
+from .lots import lots
+from .plan import plan
+from .replay import replay
+from .simulate import simulate
+
+wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan, control.", rich_markup_mode=None)
+for verb in (fit, plan, control, replay, simulate, ledger, ingest, export, lots, invalidate, convert):
+    wafer.command(epilog=NOTES)(deferred(verb))

@@ -1,0 +1,133 @@
+"""A drifting fab on files: lots, results, marks, and the truth."""
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config import build, load_toml, override, to_toml
+from ..errors import ConfigError
+from ..operate.control import Controller, Settings
+from ..wafer.exposure import ExposureMap
+from ..wafer.marks import COLUMNS
+from ..wafer.terms import Places, design, term
+from ..wafer.twin import VARIANTS, Fab, Twin
+from .folder import provenance, run_folder
+
+MARKS_PER_LOT = 40
+MARK_NM = 0.35  # noise of one mark, on top of the lot's
+
+
+def simulate(
+    twin: str = "well-specified", *, seed: int = 0, out: Path, controller: Path | None = None,
+    changes: tuple[str, ...] = (), marks: bool = False, force: bool = False,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Run a twin (a name of `VARIANTS` or a TOML file) and write its folder.
+
+    Without a `controller` (TOML) all set-points are 0. `marks` writes the marks of one wafer a measured lot as well, 40
+    of them, whose overlay is the measured terms with 0.35 nm of noise each; the terms must then be overlay terms.
+    """
+    made = load_twin(twin, changes)
+    settings = None if controller is None else build(Settings, load_toml(controller), str(controller))
+    if settings is not None:
+        settings = replace(settings, stage="closed")
+        missing = settings.terms.keys() - made.terms.keys()
+        if missing:
+            raise ConfigError(f"{controller}: the twin has no term {', '.join(sorted(missing))}")
+    if marks:
+        for name in made.terms:
+            term(name)
+    fab = Fab(made, seed)
+    with run_folder(out, force) as folder:
+        (folder / "run.toml").write_text(to_toml(made))
+        loop = Controller(settings) if settings else None
+        results = []
+        for lot in fab.lots:
+            for one in fab.arrived(lot.n):
+                results.append(one)
+                if loop:
+                    loop.observe(one.lot, one.hour, one.values, status=one.status)
+            upset = ("tool",) if lot.maintained else ()
+            chosen = loop.propose(lot.lot, lot.hour, lot.context, upset).setpoint if loop else {}
+            fab.expose(lot.n, chosen)
+            progress("lots", lot.n + 1, made.lots)
+        _write(folder / "lots.csv", *_lots(fab))
+        _write(folder / "results.csv", ["lot", "time", "term", "value", "status"], [
+            [one.lot, one.hour, name, value, one.status] for one in results for name, value in one.values.items()
+        ])  # fmt: skip
+        _write(folder / "truth.csv", *_truth(fab))
+        if marks:
+            _write(folder / "marks.csv", [*COLUMNS, "tool", "product"], _marks(fab, results, seed))
+        inputs = {} if controller is None else {"controller": controller}
+        origin = provenance(inputs, seed=seed, twin=twin, precision="float64")
+        (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
+    truth = fab.truth()
+    spreads = np.abs(truth.mean(axis=0)) + 3 * truth.std(axis=0)
+    return {
+        "run": str(out),
+        "lots": made.lots,
+        "results": len(results),
+        "seed": seed,
+        "controlled": settings is not None,
+        "true_mean_3sigma_nm": dict(zip(fab.terms, spreads.tolist(), strict=True)),
+    }
+
+
+def load_twin(name: str, changes: tuple[str, ...] = ()) -> Twin:
+    """A twin by name or TOML file, with `key=value` changes."""
+    if name in VARIANTS:
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in VARIANTS[name].items()}
+        return build(Twin, override(plain, changes), name)
+    path = Path(name)
+    if not path.is_file():
+        raise ConfigError(f"{name} is neither a file nor a twin: {', '.join(VARIANTS)}")
+    return build(Twin, override(load_toml(path), changes), name)
+
+
+def _lots(fab: Fab) -> tuple[list[str], list[list]]:
+    keys = list(fab.lots[0].context)
+    header = ["lot", "time", *keys, "upset", *(f"set_{name}" for name in fab.terms)]
+    rows = [
+        [lot.lot, lot.hour, *lot.context.values(), "tool" if lot.maintained else "", *fab.applied[lot.n].tolist()]
+        for lot in fab.lots
+    ]
+    return header, rows
+
+
+def _truth(fab: Fab) -> tuple[list[str], list[list]]:
+    """Disturbance at set-point 0, after develop, after etch."""
+    header = ["lot", "term", "disturbance_nm", "developed_nm", "etched_nm"]
+    parts = np.stack([fab.disturbance, fab.developed(), fab.truth()], axis=2)
+    return header, [[lot.lot, name, *parts[lot.n, i].tolist()] for lot in fab.lots for i, name in enumerate(fab.terms)]
+
+
+def _marks(fab: Fab, results, seed: int) -> list[list]:
+    random, fields = np.random.default_rng((seed, 1)), ExposureMap().fields()
+    names = [term(name) for name in fab.terms]
+    rows = []
+    for one in results:
+        lot = fab.lots[int(one.lot[1:])]
+        n = random.choice(len(fields), min(MARKS_PER_LOT, len(fields)), replace=False)
+        x, y = random.uniform(-12, 12, n.size), random.uniform(-15, 15, n.size)
+        X, Y = fields.X_mm[n] + x, fields.Y_mm[n] + y
+        chuck = lot.context.get("chuck") or "1"
+        at = Places(X, Y, x, y, np.full(n.size, chuck), fields.scan[n])
+        made = design(names, at) * np.array([one.values[name] for name in fab.terms])
+        for i in range(n.size):
+            along = {axis: sum(made[i, j] for j, t in enumerate(names) if t.axis == axis) for axis in "xy"}
+            dx, dy = (along[axis] + MARK_NM * random.standard_normal() for axis in "xy")
+            place = [fields.column[n[i]], fields.row[n[i]], X[i], Y[i], x[i], y[i], dx, dy, 1.0]
+            rows.append([one.lot, "1", chuck, *place, lot.context.get("tool", ""), lot.context.get("product", "")])
+    return rows
+
+
+def _write(path: Path, header: list[str], rows: list[list]) -> None:
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
