@@ -58,6 +58,8 @@ MAX_LINES, MAX_ARGUMENTS = 600, 8
 EXCEPTIONS: dict[str, str] = {
     "jobs.finish imports interfaces.plots": "a run folder is not whole without its report",
     "jobs.finish imports interfaces.report": "as above; neither knows jobs",
+    "jobs.replay imports interfaces.control_plots": "as above",
+    "jobs.replay imports interfaces.report": "as above",
     "jobs.verify imports interfaces.report": "as above, when it is asked for",
     "jobs.check_report imports interfaces.plots": "as above",
     "jobs.check_report imports interfaces.report": "as above",
