@@ -23,16 +23,16 @@ def appearing(path: str | os.PathLike[str], parents: bool = False) -> Iterator[P
             if parents:
                 target.parent.mkdir(parents=True, exist_ok=True)
             yield part
-            _flush(part)
+            flush(part)
             os.replace(part, target)
-            _flush(target.parent)
+            flush(target.parent)
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Bring a file's bytes, or a folder's names, to the disk."""
     number = os.open(path, os.O_RDONLY)
     try:

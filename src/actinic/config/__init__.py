@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ..types import Scalar as Scalar
     from ..types import double as double
     from ..types import leaf as leaf
+    from .modules import Hashed as Hashed
     from .modules import build as build
     from .modules import dump as dump
     from .modules import schema as schema
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Scalar": "..types", "double": "..types", "leaf": "..types",
-    "build": ".modules", "dump": ".modules", "schema": ".modules", "to_toml": ".modules",
+    "Hashed": ".modules", "build": ".modules", "dump": ".modules", "schema": ".modules", "to_toml": ".modules",
     "limits": ".place", "placed": ".place", "value_at": ".place",
     "load_toml": ".toml", "override": ".toml",
 }  # fmt: skip

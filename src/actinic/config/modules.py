@@ -151,3 +151,10 @@ def _dumped(value):
     if isinstance(value, dict):
         return {k: _dumped(part) for k, part in value.items()}
     return np.asarray(value).item() if hasattr(value, "dtype") else value
+
+
+class Hashed(dict):
+    """Dumped data as a cache key."""
+
+    def __hash__(self):  # type: ignore[override]
+        return hash(repr(self))

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..config import build, dump
+from ..config import Hashed, build, dump
 from ..errors import ConfigError
 from ..forward import Imaging, anchored, distinct_focus, prepare
 from ..layout import Layout, clipped, coverage, sized, snapped
@@ -163,7 +163,7 @@ def advance(task: TileTask) -> tuple[tuple[np.ndarray, object], Cost]:
     """Theta [y, x] of one tile and the method's memory after one refresh, and what it cost."""
     clock = Clock()
     # Every tile is solved in the same frame: a grid's origin is part of what a compilation depends on.
-    imaging, setup = _prepared(_Hashed(task.setup), task.grid.shape, task.grid.pitch_nm)
+    imaging, setup = _prepared(Hashed(task.setup), task.grid.shape, task.grid.pitch_nm)
     free = np.ones(task.grid.shape, bool)
     goal = at_stage(
         first_goal(imaging, task.wanted, task.sites_nm, setup.recipe, free, task.room), task.stage, task.wanted
@@ -245,14 +245,7 @@ def _joined(moved: list, tiling: Tiling):
     return jax.tree.map(lambda *a: stitch(tiling, a, blend) if np.shape(a[0]) == shape else a[0], *moved)
 
 
-class _Hashed(dict):
-    """Plain setup data as a cache key."""
-
-    def __hash__(self):  # type: ignore[override]
-        return hash(repr(self))
-
-
 @lru_cache(2)
-def _prepared(data: _Hashed, shape: tuple[int, int], pitch_nm: float) -> tuple[Imaging, Setup]:
+def _prepared(data: Hashed, shape: tuple[int, int], pitch_nm: float) -> tuple[Imaging, Setup]:
     setup = build(Setup, dict(data), "tile")
     return prepare(setup.process, Grid(shape, pitch_nm), leading=setup.recipe.leading), setup

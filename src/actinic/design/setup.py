@@ -27,3 +27,8 @@ class Setup(eqx.Module):
     tiles: Tiles = Tiles()
     spec: Spec | None = None
     opc: Opc | None = None
+
+    @property
+    def check_nm(self) -> float:
+        """Pitch of the images that a mask is checked by: half the recipe's last pixels."""
+        return self.recipe.stages[-1].pixel_nm / 2

@@ -162,7 +162,7 @@ def _profiles(masks, setup: Setup, window_nm, cuts: Cuts, focus_nm: np.ndarray, 
     """Speeds along all cuts, for each mask."""
     process = anchored(setup.process)
     unit = 1 / scanner_of(process).na_over_lambda
-    pitch, halo = setup.recipe.stages[-1].pixel_nm / 2, setup.tiles.halo_nm
+    pitch, halo = setup.check_nm, setup.tiles.halo_nm
     long = np.flatnonzero(cuts.length_nm > halo)
     if long.size:
         raise ConfigError(f"cut-line {cuts.names[long[0]]} is longer than the tiles' halo of {halo:g} nm: shorten it")

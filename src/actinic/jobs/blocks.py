@@ -13,11 +13,10 @@ import numpy as np
 from .. import design
 from ..config import dump
 from ..design import EdgeWork, Setup
-from ..design.opc.solve import packed
 from ..errors import NumericalError
-from ..layout import Layout, clipped
+from ..layout import Layout, clipped, packed
 from ..scale import Engine, Failure, Kind, Store, content_key, durable
-from .parts import Figures, parts, sampled, together, verify_part
+from .parts import Figures, parts, sample, together, verify_part
 from .runs import Run
 from .work import Progress, Window
 
@@ -89,7 +88,7 @@ def corrected_blocks(work: EdgeWork, spread: Spread) -> tuple[Layout, list[Failu
     base = content_key("block", code(), work.shared)
     kind = Kind(
         partial(design.solve_block, work.shared),
-        lambda block: content_key(base, block.size_nm, block.dbu_nm, block.rings),
+        lambda block: content_key(base, *block.content),
         lambda block: _place("block", block.at_nm, block.size_nm),
     )
     tiles = work.tiling.tiles
@@ -113,12 +112,11 @@ def verified_parts(
     base = content_key("part", code(), data)
     kind = Kind(
         partial(verify_part, data),
-        lambda part: content_key(base, part.size_nm, part.target, part.masks),
+        lambda part: content_key(base, part.size_nm, part.target, part.mask),
         lambda part: _place("part", part.at_nm, part.size_nm),
     )
-    cut = list(parts(layout, [mask], setup, window))
-    before = list(parts(layout, [layout], setup, window))[sampled(len(cut))]
-    todo = cut + before
+    cut = list(parts(layout, mask, setup, window))
+    todo = cut + sample(cut)
     found = spread.all("parts", kind, todo, len(todo))
     failed = [one for one in found if isinstance(one, Failure)]
     pairs = list(zip(todo, found, strict=True))
@@ -137,7 +135,7 @@ def verified_parts(
 
 
 def _figures(found) -> Figures:
-    return together([one["masks"][-1] for _, one in found], [part.at_nm for part, _ in found])
+    return together([one for _, one in found], [part.at_nm for part, _ in found])
 
 
 def _place(what: str, at_nm, size_nm) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..config import to_toml
 from ..design.hotspots import Covered, Spot
@@ -21,11 +22,13 @@ Table = tuple[str, list[list[str]]]
 
 def spot_pictures(v: Verification, spots: Sequence[Spot]) -> Pictures:
     """The worst hotspots: target, mask, and what is printed nominally and at the corner where they are worst."""
-    shown = []
-    for number, spot in enumerate(spots[:MOST_PICTURES]):
-        axes = plots.spot_map(v, spot.box_nm, spot.corner)
-        shown.append((f"{number + 1}. {spot.kind[0].upper()}{spot.kind[1:]}: {spot.text}.", axes.figure))
-    return shown
+    return [spot_picture(v, spot, number) for number, spot in enumerate(spots[:MOST_PICTURES], start=1)]
+
+
+def spot_picture(v: Verification, spot: Spot, number: int) -> tuple[str, Any]:
+    """One of them, the `number`th."""
+    axes = plots.spot_map(v, spot.box_nm, spot.corner)
+    return f"{number}. {spot.kind[0].upper()}{spot.kind[1:]}: {spot.text}.", axes.figure
 
 
 def spot_table(spots: Sequence[Spot]) -> list[Table]:

@@ -167,7 +167,11 @@ def etch_figures(table: Path | None, aim: Retargeted | None) -> dict:
 
 def figures(v: Verification) -> dict:
     """The figures of a verification, as every verb prints them."""
-    s = v.summary
+    return print_figures(v.summary, v.pv_band_nm, counted(v.defects))
+
+
+def print_figures(s: EpeSummary, pv_band_nm: float, defects: dict[str, int]) -> dict:
+    """The same, from what they come from; `defects` is how many there are of each kind."""
     return {
         "mean_abs_epe_nm": s.mean_abs_nm,
         "mean_epe_nm": s.mean_nm,
@@ -178,6 +182,6 @@ def figures(v: Verification) -> dict:
         "line_ends": s.line_end_n,
         "line_end_mean_abs_nm": s.line_end_mean_abs_nm,
         "open_line_ends": s.line_end_failures,
-        "pv_band_nm": v.pv_band_nm,
-        **counted(v.defects),
+        "pv_band_nm": pv_band_nm,
+        **defects,
     }

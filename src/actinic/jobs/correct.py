@@ -18,7 +18,7 @@ from .finish import Finish
 from .folder import refuse_existing, run_folder
 from .parts import parts_in
 from .runs import resumable
-from .work import Progress, Work, quiet
+from .work import Progress, Work, area_um2, quiet
 
 DEMO_CELLS = ("dfxtp_1", "nand2_1", "inv_2", "a21oi_1", "mux2_1")
 # Windows larger than this, in um2, are verified part by part when they are corrected edge by edge.
@@ -98,7 +98,7 @@ def correct(
     todo = design.edge_work(drawn, window, setup, repeats)
     inputs = _inputs(work, setup, etched)
     with resumable(Path(out), inputs, to_toml(setup), force) as run:
-        large = tiling.area_um2 > WHOLE_UM2 and aim is None
+        large = area_um2(window) > WHOLE_UM2 and aim is None
         count = tiles + (parts_in(setup, window) if large else 0)
         store = Reusing(run.store.root, [] if elsewhere.reuse is None else [Path(elsewhere.reuse) / "store"])
         with scale.spreading(workers, elsewhere.cluster) as engine:

@@ -17,7 +17,7 @@ from ..scale import split
 from ..types import Grid, double
 from ..writing import write_file
 from .folder import refuse_existing
-from .work import Work, data_folder, mask_figures, with_phases
+from .work import Work, area_um2, data_folder, mask_figures, with_phases
 
 STAGES = {"coverage": "area fraction", "aerial": "clear field = 1", "latent": "clear field = 1", "printed": "0 or 1"}
 
@@ -45,7 +45,7 @@ def expose(
     if isinstance(process.scanner, KernelFile):
         tiling, folder = split(window, 1.0, process.scanner.period_nm, 0.0), data_folder()
     else:
-        pitch = setup.recipe.stages[-1].pixel_nm / 2
+        pitch = setup.check_nm
         tiling, folder = split(window, pitch, setup.tiles.core_nm, setup.tiles.halo_nm), None
     halo, shape = tiling.halo_px, tiling.cores_shape
     around = halo * tiling.pixel_nm + reach_nm(process.mask)
@@ -84,7 +84,7 @@ def expose(
         "dose": float(double(condition.dose)),
         "focus_nm": float(double(condition.focus_nm)),
         **mask_figures(process, conflicts),
-        "area_um2": (window[2] - window[0]) * (window[3] - window[1]) * 1e-6,
+        "area_um2": area_um2(window),
         "drawn_area_um2": sum(clipped(layer, window).area_nm2 for layer in polygons) * 1e-6,
         "printed_area_um2": printed,
         "intensity_max": float(images["aerial"].max()),

@@ -14,7 +14,7 @@ from ..design.hotspots import Spot
 from ..interfaces import plots
 from ..interfaces.report import Pictures, Report, write_report
 from ..layout import Layout, Marker, boolean, clipped, write_layout, write_markers
-from ..metrology import EpeSummary
+from ..metrology import EpeSummary, Gauges
 from ..scale import Failure
 from ..timing import Clock, Cost
 from ..writing import write_file
@@ -26,6 +26,7 @@ from .check_report import (
     imaging,
     rule_table,
     rules_note,
+    spot_picture,
     spot_pictures,
     spot_table,
 )
@@ -44,7 +45,7 @@ from .checked import (
     told_spots,
 )
 from .folder import provenance
-from .work import Progress, Window, Work, mask_figures
+from .work import Progress, Window, Work, area_um2, mask_figures
 
 # Around a hotspot of a large window that is shown.
 SHOWN_NM = 600.0
@@ -131,23 +132,12 @@ class Finish:
 
     def _spots(self, written: Layout, spots: Sequence[Spot]) -> Pictures:
         shown = []
-        for number, spot in enumerate(spots[:MOST_PICTURES]):
+        for number, spot in enumerate(spots[:MOST_PICTURES], start=1):
             x0, y0, x1, y1 = spot.box_nm
             around = (x0 - SHOWN_NM, y0 - SHOWN_NM, x1 + SHOWN_NM, y1 + SHOWN_NM)
-            (v,) = design.verify(
-                self.layout, [written], self.setup.process, around, pitch_nm=self._pitch, halo_nm=self._halo
-            )
-            (pair,) = spot_pictures(v, [spot])
-            shown.append((pair[0].replace("1.", f"{number + 1}.", 1), pair[1]))
+            (v,) = _imaged(self.layout, [written], self.setup, around)
+            shown.append(spot_picture(v, spot, number))
         return shown
-
-    @property
-    def _pitch(self) -> float:
-        return self.setup.recipe.stages[-1].pixel_nm / 2
-
-    @property
-    def _halo(self) -> float:
-        return self.setup.tiles.halo_nm
 
     def _written(self, folder: Path, mask: Layout) -> Layout:
         """The mask as anyone reads it from the file; its surroundings are on a layer of their own."""
@@ -165,13 +155,13 @@ class Finish:
         apart_s: float | None,
         failed: Sequence[Failure],
     ) -> dict:
-        (x0, y0, x1, y1), cost = self.window, self.clock.cost()
+        cost = self.clock.cost()
         after, before, more = numbers
         return {
             "verdict": _verdict(*summaries, good, more["rule_violations"], len(failed)),
             "in_spec": good,
             "method": self.work.method,
-            "area_um2": (x1 - x0) * (y1 - y0) * 1e-6,
+            "area_um2": area_um2(self.window),
             **mask_figures(self.setup.process),
             **etch_figures(self.asked["retarget"], self.aim),
             **after,
@@ -236,15 +226,13 @@ def verified(
 
     With an aim they are measured against its target, at the drawn layout's gauges moved there.
     """
-    return design.verify(
-        layout if aim is None else aim.target,
-        [layout, mask],
-        setup.process,
-        window,
-        pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
-        halo_nm=setup.tiles.halo_nm,
-        sites=sites_of(layout, setup, window, aim),
-    )
+    target, sites = layout if aim is None else aim.target, sites_of(layout, setup, window, aim)
+    return _imaged(target, [layout, mask], setup, window, sites)
+
+
+def _imaged(target: Layout, masks: Sequence[Layout], setup: Setup, window, sites: Gauges | None = None):
+    pitch, halo = setup.check_nm, setup.tiles.halo_nm
+    return design.verify(target, masks, setup.process, window, pitch_nm=pitch, halo_nm=halo, sites=sites)
 
 
 def _numbers(result: dict) -> list[tuple[str, str, str, str]]:

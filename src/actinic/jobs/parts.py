@@ -5,19 +5,18 @@ at every gauge, areas and counts; not its images.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from ..config import build
-from ..design import MARGIN_NM, Setup, Verification, scanner_of, verify
+from ..design import MARGIN_NM, Setup, scanner_of, verify
 from ..design.hotspots import Spot, rank, ranked
-from ..design.opc.solve import packed, unpacked
-from ..layout import Layout, clipped
+from ..layout import Layout, clipped, packed, unpacked
 from ..mask import reach_nm
 from ..metrology import EpeSummary, Gauges, counted, mask_shots, summary
 from ..scale import Tile, split
-from .checked import limits_of, violations
+from .checked import limits_of, print_figures, violations
 
 # Parts are at most this wide, in lambda / NA: two tiles of the reference path each way.
 PART = 66.0
@@ -27,36 +26,40 @@ SAMPLE = 12
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a window: drawn and masks around it, packed, counted from its lower left corner, as `size_nm` is.
+    """A piece of a window: drawn and mask around it, packed, counted from its lower left corner, as `size_nm` is.
 
     `at_nm`, where that corner stands, does not matter to what is measured.
     """
 
     size_nm: tuple[float, float]
     target: dict
-    masks: list[dict]
+    mask: dict
     at_nm: tuple[float, float]
 
 
-def parts(layout: Layout, masks: Sequence[Layout], setup: Setup, window_nm) -> Iterator[Part]:
+def parts(layout: Layout, mask: Layout, setup: Setup, window_nm) -> Iterator[Part]:
     """The window cut into parts, row by row; layouts must reach `surroundings_nm` beyond it."""
     far = surroundings_nm(setup)
     for tile in _cut(setup, window_nm):
         x0, y0, x1, y1 = tile.core_nm
         x1, y1 = min(x1, window_nm[2]), min(y1, window_nm[3])
         around = (x0 - far, y0 - far, x1 + far, y1 + far)
-        target, *others = (_moved(clipped(one, around), x0, y0) for one in (layout, *masks))
-        yield Part((x1 - x0, y1 - y0), packed(target), [packed(other) for other in others], (x0, y0))
+        target, made = (packed(_moved(clipped(one, around), x0, y0)) for one in (layout, mask))
+        yield Part((x1 - x0, y1 - y0), target, made, (x0, y0))
+
+
+def sample(cut: Sequence[Part]) -> list[Part]:
+    """Some of the parts, with what is drawn as their mask."""
+    return [replace(part, mask=part.target) for part in cut[_sampled(len(cut))]]
 
 
 def parts_in(setup: Setup, window_nm) -> int:
     """How many parts `blocks.verified_parts` will verify."""
     count = len(_cut(setup, window_nm))
-    return count + len(range(count)[sampled(count)])
+    return count + len(range(count)[_sampled(count)])
 
 
-def sampled(count: int) -> slice:
-    """Of so many parts those in which the drawn layout is measured too."""
+def _sampled(count: int) -> slice:
     step = -(-count // SAMPLE)
     return slice(step // 2, None, step)
 
@@ -74,26 +77,19 @@ def _moved(layout: Layout, x: float, y: float) -> Layout:
 
 
 def verify_part(setup: dict, part: Part) -> dict:
-    """What each mask prints in a part, as `Figures` takes it; the last mask is the one that is judged."""
+    """What a mask prints in a part, as `together` takes it, and its raster rules and shots."""
     made = build(Setup, dict(setup), "setup")
-    target, masks = unpacked(part.target), [unpacked(mask) for mask in part.masks]
+    target, mask = unpacked(part.target), unpacked(part.mask)
     window = (0.0, 0.0, *part.size_nm)
-    pitch, halo = made.recipe.stages[-1].pixel_nm / 2, made.tiles.halo_nm
-    found = verify(target, masks, made.process, window, pitch_nm=pitch, halo_nm=halo)
-    inside = clipped(masks[-1], window)
+    (v,) = verify(target, [mask], made.process, window, pitch_nm=made.check_nm, halo_nm=made.tiles.halo_nm)
+    inside = clipped(mask, window)
     shots = mask_shots(inside)
+    edges = clipped(target, window).edges_nm
+    perimeter = float(np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1]).sum())
     return {
-        "masks": [_kept(v, made) for v in found],
         "raster": violations(inside, made, window),
         "shots": shots.shots,
         "vertices": shots.vertices,
-    }
-
-
-def _kept(v: Verification, setup: Setup) -> dict:
-    edges = clipped(v.target, v.window_nm).edges_nm
-    perimeter = float(np.hypot(edges[:, 2] - edges[:, 0], edges[:, 3] - edges[:, 1]).sum())
-    return {
         "epe_nm": v.epe_nm,
         "failed": v.failed,
         "gauges": np.stack([v.gauges.x_nm, v.gauges.y_nm, v.gauges.nx, v.gauges.ny, v.gauges.kind]),
@@ -101,7 +97,7 @@ def _kept(v: Verification, setup: Setup) -> dict:
         "perimeter_nm": perimeter,
         "band_max_nm": float(v.local_band_nm.max(initial=0.0)),
         "defects": counted(v.defects),
-        "spots": [asdict(spot) for spot in ranked(v, limits_of(setup))],
+        "spots": [asdict(spot) for spot in ranked(v, limits_of(made))],
     }
 
 
@@ -121,28 +117,14 @@ class Figures:
 
     @property
     def json(self) -> dict:
-        s = self.summary
-        return {
-            "mean_abs_epe_nm": s.mean_abs_nm,
-            "mean_epe_nm": s.mean_nm,
-            "epe_3sigma_nm": s.three_sigma_nm,
-            "max_epe_nm": s.max_abs_nm,
-            "gauges": s.n,
-            "open_gauges": s.failures,
-            "line_ends": s.line_end_n,
-            "line_end_mean_abs_nm": s.line_end_mean_abs_nm,
-            "open_line_ends": s.line_end_failures,
-            "pv_band_nm": self.pv_band_nm,
-            **self.defects,
-        }
+        return print_figures(self.summary, self.pv_band_nm, self.defects)
 
 
 def together(found: Sequence[dict], at_nm: Sequence[tuple[float, float]]) -> Figures:
     """The figures of one mask from those of its parts and where they lie."""
     epe, failed = (np.concatenate([part[name] for part in found]) for name in ("epe_nm", "failed"))
-    places = [part["gauges"] for part in found]
-    for place, (x, y) in zip(places, at_nm, strict=True):
-        place[:2] += [[x], [y]]
+    # Parts that are the same share one result, so it stays as it is.
+    places = [part["gauges"] + [[x], [y], [0], [0], [0]] for part, (x, y) in zip(found, at_nm, strict=True)]
     *where, kind = np.concatenate(places, axis=1)
     sites = Gauges(*where, kind.astype(np.int8))
     perimeter = sum(part["perimeter_nm"] for part in found)

@@ -18,8 +18,8 @@ from ..config import dump
 from ..design.opc.solve import Block
 from ..errors import ConfigError
 from ..scale import content_key
-from .parts import Part, parts, sampled, surroundings_nm, verify_part
-from .work import Progress, Work, quiet
+from .parts import Part, parts, sample, surroundings_nm, verify_part
+from .work import Progress, Work, area_um2, quiet
 
 # A full field of a scanner, mm.
 FIELD_MM = (26.0, 33.0)
@@ -54,16 +54,15 @@ def plan(work: Work, *, progress: Progress = quiet) -> dict:
     todo = design.edge_work(layout, window, setup, repeats)
     blocks, unique = list(todo.blocks()), {}
     for block in blocks:
-        unique.setdefault(content_key(block.size_nm, block.rings), block)
+        unique.setdefault(content_key(*block.content), block)
     judged = dump(replace(setup, limits=limits))
-    cut = list(parts(layout, [layout], setup, window))
-    cut += cut[sampled(len(cut))]
+    cut = list(parts(layout, layout, setup, window))
+    cut += sample(cut)
     solving = _predicted(
         lambda block: design.solve_block(todo.shared, block), list(unique.values()), _load, "blocks", progress
     )
     verifying = _predicted(lambda part: verify_part(judged, part), cut, _weight, "parts", progress)
-    x0, y0, x1, y1 = window
-    area = (x1 - x0) * (y1 - y0) * 1e-6
+    area = area_um2(window)
     total, longest = solving.total_s + verifying.total_s, max(solving.longest_s, verifying.longest_s)
     fields = FIELD_MM[0] * FIELD_MM[1] * 1e6 / area
     return {

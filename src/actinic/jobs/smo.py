@@ -141,7 +141,7 @@ def _periodic(clip: Clip, setup: Setup) -> tuple[Setup, tuple[float, float, floa
     """
     unit = clip.target.dbu_nm
     common = math.gcd(*(round(extent / unit) for extent in clip.period_nm)) * unit
-    wanted = setup.recipe.stages[-1].pixel_nm / 2
+    wanted = setup.check_nm
     pitch = common / math.ceil(common / wanted - 1e-9)
     halo = math.ceil(setup.tiles.halo_nm / pitch - 1e-9) * pitch
     x0, y0, x1, y1 = clip.window_nm

@@ -81,7 +81,7 @@ def verify(
         [read.layers for read in masks],
         setup.process,
         window,
-        pitch_nm=setup.recipe.stages[-1].pixel_nm / 2,
+        pitch_nm=setup.check_nm,
         halo_nm=setup.tiles.halo_nm,
         sites=sites_of(layout, setup, window, aim),
     )

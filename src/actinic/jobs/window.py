@@ -22,7 +22,7 @@ from ..types import double
 from .checked import read_mask
 from .folder import provenance, refuse_existing, run_folder
 from .window_figures import figures as figures_of
-from .work import Progress, Work, mask_figures, quiet, with_phases
+from .work import Progress, Work, area_um2, mask_figures, quiet, with_phases
 
 # The focus series if none is asked for: so many, to +-0.6 lambda / NA^2, the step rounded to two digits.
 FOCUSES, REACH = 13, 0.6
@@ -113,7 +113,7 @@ def window(
         **figures,
         **mask_figures(setup.process, conflicts),
         "uncorrected": sides[0][2] if mask is not None else None,
-        "area_um2": (area[2] - area[0]) * (area[3] - area[1]) * 1e-6,
+        "area_um2": area_um2(area),
         "simulated_focus_nm": focus.tolist(),
         "images_computed": len(distinct_focus(setup.process, focus.tolist())[1]),
         "cpu_s": cost.cpu_s,

@@ -19,6 +19,12 @@ Progress = Callable[[str, int, int], None]
 Window = tuple[float, float, float, float]
 
 
+def area_um2(window_nm: Window) -> float:
+    """Area of a window."""
+    x0, y0, x1, y1 = window_nm
+    return (x1 - x0) * (y1 - y0) * 1e-6
+
+
 def quiet(what: str, done: int, total: int) -> None:
     """A progress sink that says nothing."""
 

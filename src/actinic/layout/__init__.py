@@ -23,6 +23,8 @@ from .io import read_layout as read_layout
 from .io import write_layout as write_layout
 from .markers import Marker as Marker
 from .markers import write_markers as write_markers
+from .packed import packed as packed
+from .packed import unpacked as unpacked
 from .patterns import contacts as contacts
 from .patterns import elbow as elbow
 from .patterns import isolated_line as isolated_line

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..writing import write_file
+from ..writing import flush, write_file
 
 START = "0" * 64
 ROLLBACK, RECOVERED = "rollback", "recovered"
@@ -138,7 +138,7 @@ class Ledger:
                 raise InputError(f"{self.path}: no room for another entry")
             os.fsync(file.fileno())
         if new:
-            _sync_folder(self.path.parent)
+            flush(self.path.parent)
         write_file(self._head, canonical({"n": entry.n, "hash": entry.hash}))
         return entry
 
@@ -237,12 +237,3 @@ def _fault(entry: Entry | None, number: int, previous: str) -> str | None:
     if entry.previous != previous:
         return f"rewritten: entry {number} does not follow from the line before it"
     return None
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new name is on the disk only when its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

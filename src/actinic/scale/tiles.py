@@ -46,11 +46,6 @@ class Tiling:
         return self.count[0] * self.core_px[0], self.count[1] * self.core_px[1]
 
     @property
-    def area_um2(self) -> float:
-        rows, columns = self.cores_shape
-        return rows * columns * self.pixel_nm**2 * 1e-6
-
-    @property
     def cores_nm(self) -> tuple[float, float, float, float]:
         """All cores together."""
         (x0, y0), (rows, columns) = self.window_nm[:2], self.cores_shape

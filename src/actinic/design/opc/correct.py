@@ -6,15 +6,15 @@ from functools import partial
 
 import numpy as np
 
-from ...config import dump
+from ...config import Hashed, dump
 from ...errors import ConfigError
 from ...forward import anchored
-from ...layout import Layout, Repeats, boolean, clipped, refined
+from ...layout import Layout, Repeats, boolean, clipped, refined, unpacked
 from ...mask import AlternatingPSM
 from ...scale import Tiling, split
-from .model import Hashed, model_of
+from .model import model_of
 from .recipe import Opc
-from .solve import Block, Shared, Step, solve_block, unpacked
+from .solve import Block, Shared, Step, solve_block
 from .stitch import stitched
 
 

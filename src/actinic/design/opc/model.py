@@ -11,7 +11,7 @@ from functools import lru_cache
 import jax.numpy as jnp
 import numpy as np
 
-from ...config import build
+from ...config import Hashed, build
 from ...forward import Imaging, Process
 from ...layout import coverage, manhattan
 from ...mask import transmitted
@@ -61,7 +61,7 @@ def samples_of(period_nm: tuple[float, float], na_over_lambda: float, samples: f
 
 
 @lru_cache(2)
-def model_of(process: "Hashed", ambit_nm: float, leading: int) -> Model:
+def model_of(process: Hashed, ambit_nm: float, leading: int) -> Model:
     """The model of an anchored process, given as plain data."""
     exact = double(build(Process, dict(process), "process"))
     scanner, focus = scanner_of(exact), float(exact.corners[0].focus_nm)
@@ -94,10 +94,3 @@ def model_of(process: "Hashed", ambit_nm: float, leading: int) -> Model:
 def _steepness(images: np.ndarray, grid: Grid) -> np.ndarray:
     steps = [extent / n for extent, n in zip(grid.period_nm, images.shape[1:], strict=True)]
     return np.hypot(*np.gradient(images, *steps, axis=(1, 2)))
-
-
-class Hashed(dict):
-    """Plain data as a cache key."""
-
-    def __hash__(self):  # type: ignore[override]
-        return hash(repr(self))

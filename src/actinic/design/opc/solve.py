@@ -16,7 +16,7 @@ import scipy.sparse as sparse
 from ...config import build
 from ...errors import NumericalError
 from ...forward import Process
-from ...layout import Layout, boolean, clipped, coverage, merged, refined, sized
+from ...layout import Layout, boolean, clipped, coverage, merged, packed, refined, sized
 from ...mask import FINE_NM
 from ...types import Grid, double
 from ..images import scanner_of
@@ -66,6 +66,11 @@ class Block:
     rings: list[np.ndarray]
     at_nm: tuple[float, float]
 
+    @property
+    def content(self) -> tuple:
+        """All that the mask depends on."""
+        return self.size_nm, self.dbu_nm, self.rings
+
 
 @dataclass(frozen=True)
 class Step:
@@ -77,7 +82,7 @@ class Step:
 
 
 def solve_block(shared: Shared, block: Block) -> dict:
-    """The mask in a block's core: its rings (see `packed`), counted as the block's, and the steps that led there."""
+    """The mask in a block's core: its rings (`layout.packed`), counted as the block's, and the steps that led there."""
     process, opc = build(Process, dict(shared.process), "process"), build(Opc, dict(shared.opc), "opc")
     target = merged(block.rings, block.dbu_nm)
     manhattan, slanted = _parted(target)
@@ -94,19 +99,6 @@ def solve_block(shared: Shared, block: Block) -> dict:
         mask = boolean(mask, refined(slanted, dbu_nm), "or")
     steps = np.array([(s.rms_nm, s.edges, s.moved_nm) for s in solver.history])
     return packed(clipped(mask, (0.0, 0.0, *block.size_nm))) | {"steps": steps}
-
-
-def packed(layout: Layout) -> dict:
-    """A layout as plain data for a store: `points` int64 (n, 2), how many of them each ring has, and the unit."""
-    points = np.concatenate(layout.contours) if layout.contours else np.zeros((0, 2), np.int64)
-    sizes = np.array([len(ring) for ring in layout.contours], np.int64)
-    return {"points": points, "sizes": sizes, "dbu_nm": float(layout.dbu_nm)}
-
-
-def unpacked(data: dict) -> Layout:
-    """The layout of `packed`."""
-    rings = np.split(data["points"], np.cumsum(data["sizes"])[:-1]) if len(data["sizes"]) else []
-    return Layout(tuple(rings), data["dbu_nm"])
 
 
 def _parted(layout: Layout) -> tuple[list[np.ndarray], Layout]:
