@@ -202,10 +202,13 @@ def test_ctrl_c_while_workers_are_started_comes_after(monkeypatch):
 
 def test_workers_do_not_hear_ctrl_c():
     with pool(2) as spread:
+        first = {worker.pid for worker in multiprocessing.active_children()}
         for _ in range(2):  # while they start, then while they wait
             for worker in multiprocessing.active_children():
                 os.kill(worker.pid, signal.SIGINT)
             assert list(spread(_square, range(4))) == [0, 1, 4, 9]
+        # Nobody had to take the place of one that heard it.
+        assert {worker.pid for worker in multiprocessing.active_children()} == first
 
 
 class _Unpicklable(Exception):
