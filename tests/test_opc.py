@@ -480,7 +480,7 @@ def test_every_mask_and_polarity(setup, kind, polarity):
 @pytest.mark.slow
 def test_a_run_whatever_the_number_of_workers(tmp_path, drawn):
     layout.write_layout(tmp_path / "drawn.oas", {(1, 0): drawn})
-    small = ("opc.block_nm=1400", "opc.ambit_nm=800", "opc.context_nm=300", "tiles.halo_nm=600")
+    small = ("opc.block_nm=1800", "opc.ambit_nm=800", "opc.context_nm=300", "tiles.halo_nm=600")
     work = jobs.Work(tmp_path / "drawn.oas", "1/0", window="0,0,1.6,1.2", settings=small, method="opc")
     results = [jobs.correct(work, tmp_path / f"run{n}", workers=n) for n in (1, 2)]
     one, two = (layout.read_layout(Path(result["mask"]), (1, 0)) for result in results)

@@ -33,7 +33,7 @@ class Opc(eqx.Module):
     rounds: Annotated[int, Field(ge=0, le=100)] = eqx.field(static=True, default=2)
     steps: Count = eqx.field(static=True, default=3)
     leading: Count = eqx.field(static=True, default=24)
-    answering: Count = eqx.field(static=True, default=6)
+    answering: Count = eqx.field(static=True, default=8)
 
     def __check_init__(self):
         if self.limits.jog_nm is None:
