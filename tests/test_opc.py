@@ -404,6 +404,9 @@ def test_steps_at_a_seam_are_evened_out():
     left, right = square(-500, 300, 1000, 500), square(1000, 302, 2500, 500)
     found = stitched([left, right], tiles, opc)
     assert not layout.boolean(found, square(-500, 301, 2500, 500), "xor").contours
+    # A jog that lost a line to rounding is still one.
+    (kept,) = stitched([square(-500, 300, 1000, 500), square(1000, 300, 2500, 481)], tiles, opc).contours
+    assert len(kept) == 6 and np.diff(np.unique(kept[:, 1]))[-1] == 20
     # Even where that costs a distance.
     above = square(600, 560, 1400, 700)
     halves = [

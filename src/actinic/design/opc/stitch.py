@@ -1,8 +1,8 @@
 """The masks of neighbouring blocks put together so that no mask rule is broken where they meet.
 
 Both blocks found the same edges there, but for rounding and for what the rest of their surroundings does at a
-distance. So what is to be mended are steps of a grid line or two, shorter than a jog: they are evened out, and what
-distances that costs is given back.
+distance. So what is to be mended are steps of a grid line or two: they are evened out, and what distances that or the
+rounding costs, a jog's own length among them, is given back.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from .edges import Edges, boxes, edges_of, healed
 from .recipe import Opc
 from .step import mended
 
+# Steps shorter than this part of a jog are evened out; longer ones are jogs that rounding cost a line, and get it back.
+STEP = 0.5
 # Edges this near to a seam, in rules (the larger of width and space), are looked at.
 NEAR = 4.0
 
@@ -31,7 +33,7 @@ def stitched(parts: Sequence[Layout], tiles: Sequence[Tile], opc: Opc) -> Layout
     touched = [_near(ring * whole.dbu_nm, seams, NEAR * apart) for ring in whole.contours]
     kept = [ring for ring, near in zip(whole.contours, touched, strict=True) if not near]
     found = [ring for ring, near in zip(whole.contours, touched, strict=True) if near]
-    rings = (healed(ring * whole.dbu_nm, opc.jog_nm) for ring in found)
+    rings = (healed(ring * whole.dbu_nm, STEP * opc.jog_nm) for ring in found)
     edges = edges_of([ring for ring in rings if min(np.ptp(ring, axis=0)) >= opc.jog_nm])
     edges = edges.at(np.round(edges.position_nm / limits.grid_nm) * limits.grid_nm)
     i, j, least = distances(edges, limits.width_nm, limits.space_nm, opc.jog_nm, 0.0)
