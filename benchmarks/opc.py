@@ -11,6 +11,9 @@ import tempfile
 from pathlib import Path
 
 from actinic import design, jobs
+from actinic.config import Hashed, dump
+from actinic.design.opc.model import model_of
+from actinic.forward import anchored
 
 KEPT = ("mean_abs_epe_nm", "epe_3sigma_nm", "max_epe_nm", "gauges", "open_gauges", "line_ends", "line_end_mean_abs_nm")
 DEFECTS = ("side_lobes", "printed_assists", "missing", "bridges", "opens")
@@ -46,7 +49,18 @@ def again(work: jobs.Work) -> float:
     return sum(os.times()[:4]) - before
 
 
+def model(optics: str) -> None:
+    """How far the image that the solver goes by is from Abbe's on the edges of its pattern."""
+    setup = jobs.load_setup(optics)
+    found = model_of(Hashed(dump(anchored(setup.process))), setup.opc.ambit_nm, setup.opc.leading)
+    rms_nm = found.rms / found.slope_per_nm
+    report(f"opc model {optics}", offset=found.offset, rms=found.rms, slope_per_nm=found.slope_per_nm, rms_nm=rms_nm)
+
+
 def main() -> None:
+    if not sys.argv[1:]:
+        for optics in ("krf-dry", "arf-dry", "arf-immersion"):
+            model(optics)
     folder = data_folder()
     if folder is None:
         return
