@@ -28,7 +28,7 @@ test-all: $(VENV)/sky130.stamp
 	$(BIN)/python -m pytest
 
 bench: $(BIN)/actinic
-	set -e; for name in imaging vector resist models presets iccad13 chips seams opc smo calibration window roughness variance verify overlay; do $(BIN)/python benchmarks/$$name.py; done
+	set -e; for name in imaging vector resist models presets iccad13 chips seams opc smo calibration window roughness variance verify overlay control; do $(BIN)/python benchmarks/$$name.py; done
 
 lint: $(BIN)/actinic
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
