@@ -17,9 +17,7 @@ SEEDS, TUNING = range(20), range(1000, 1008)
 SKIPPED = 30  # lots at the start, where nobody knows anything
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SIGN_SEEDS, STOP_SEEDS, GAINS = range(2000, 2020), range(2000, 2006), (-0.5, -1.0, -2.0)
-OTHERS = [
-    name for name in VARIANTS if "gain" not in VARIANTS[name]
-]  # whose gain may be set
+OTHERS = [name for name in VARIANTS if "gain" not in VARIANTS[name]]  # whose gain may be set
 
 
 def main(what: set[str]) -> None:

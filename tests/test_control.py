@@ -263,6 +263,21 @@ def test_a_wrong_sign_stops_the_loop_and_only_a_person_starts_it_again():
     assert controller.propose("b", 13.0, CONTEXT).terms["k1"].fallback is None
 
 
+def test_a_wrong_sign_after_a_long_shadow_stops_the_loop():
+    """Hundred lots at the process of record, then the loop is closed: levels are known, the sign never was."""
+    controller, random = Controller(Settings(stage="shadow", gates=Gates(alarms=1.0))), np.random.default_rng(1)
+    for i in range(100):
+        controller.propose(f"L{i}", float(i), CONTEXT)
+        controller.exposed(f"L{i}", {})
+        controller.observe(f"L{i}", i + 0.5, {"k1": 4.0 + random.normal(0, 0.3)})
+    controller.promote("Ada", 99.0)
+    controller.stage = "closed"
+    for i in range(100, 106):
+        u = controller.propose(f"L{i}", float(i), CONTEXT).setpoint["k1"]
+        controller.observe(f"L{i}", i + 0.5, {"k1": 4.0 - u + random.normal(0, 0.3)})
+    assert controller.stopped
+
+
 def test_a_sign_that_turns_later_stops_the_loop():
     controller, random, since = Controller(), np.random.default_rng(1), None
     for i in range(90):
