@@ -103,7 +103,7 @@ def million() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "million.csv"
         made.write_csv(path, whole)
-        for model in ("howa3+field3", "howa5+field3", "auto"):
+        for model in sys.argv[2:] or ("howa3+field3", "howa5+field3", "auto"):
             result = jobs.wafer_fit(jobs.OverlayFile(path), jobs.OverlayModel(model))
             report("overlay million", model=model, marks=len(whole), cpu_s=round(result["cpu_s"], 1),
                    wall_s=round(result["wall_s"], 1), picked=result["model"])  # fmt: skip

@@ -237,6 +237,17 @@ def test_auto_takes_what_the_marks_can_bear(wafer):
     assert all(abs(v) * 150 ** term(k).order < 0.5 for k, v in found.values.items() if k not in ("k1", "k3"))
 
 
+def test_of_very_many_marks_some_choose_and_all_are_fitted(wafer, monkeypatch):
+    from actinic.operate.overlay import order
+
+    _, marks, *_ = wafer
+    monkeypatch.setattr(order, "_MOST", 500)
+    chosen = choose(marks)
+    assert all(one.used.sum() == len(marks) for one in chosen.found.along.values())
+    plain = fit(marks, chosen.found.model)
+    assert chosen.found.values == plain.values
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_limits_clip_and_others_take_up(sign):
     marks = exact({"k3": sign * 5.0, "f_k20": 1e-3})

@@ -18,6 +18,8 @@ CANDIDATES = (
 
 
 _CHANCE = 1.0  # standard errors
+_MOST = 50_000
+_FOLDS = 1000  # of more fields several are left out together
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,14 @@ def choose(marks: Marks, *, robust: bool = True, candidates: tuple[str, ...] = C
 
     Every candidate's terms of higher order are shrunk by what the marks show of them, see `shrink`. The error of a
     field is that of a fit without it, exact for the weights and the prior of the fit of all. Far ones count by Huber's
-    loss, at the scale of the best candidate.
+    loss, at the scale of the best candidate. Of very many marks a random 50,000 choose, and all
+    are then fitted: with so many there is nothing to shrink.
     """
+    if len(marks) > _MOST:
+        # Drawn at random: every so-maniest mark might be the same one of each field.
+        some = np.sort(np.random.default_rng(0).permutation(len(marks))[:_MOST])
+        chosen = choose(marks[some], robust=robust, candidates=candidates)
+        return Choice(fit(marks, chosen.found.model, robust=robust), chosen.left_out_nm)
     fits: dict[str, Fingerprint] = {}
     errors = {}
     for name in candidates:
@@ -55,10 +63,10 @@ def choose(marks: Marks, *, robust: bool = True, candidates: tuple[str, ...] = C
             size = np.abs(error) / scale
             loss = np.where(size <= HUBER, size**2, HUBER * (2 * size - HUBER)) if robust else size**2
             losses[name].append(scale**2 * loss * weight / weight.mean())
-    whole = {name: np.concatenate(parts) for name, parts in losses.items()}
-    least = min(whole, key=lambda name: whole[name].mean())
-    best = next(name for name in sorted(whole, key=_terms) if _no_worse(whole[name], whole[least]))
-    rms = {name: float(np.sqrt(whole[name].mean())) if name in whole else None for name in candidates}
+    joined = {name: np.concatenate(parts) for name, parts in losses.items()}
+    least = min(joined, key=lambda name: joined[name].mean())
+    best = next(name for name in sorted(joined, key=_terms) if _no_worse(joined[name], joined[least]))
+    rms = {name: float(np.sqrt(joined[name].mean())) if name in joined else None for name in candidates}
     return Choice(fits[best], rms)
 
 
@@ -102,7 +110,7 @@ def _left_out(marks: Marks, found: Fingerprint):
         if one.solved.spread is not None:
             root = np.linalg.qr(np.vstack([root, np.diag(one.solved.noise / one.solved.spread / size)]), mode="r")
         q = linalg.solve_triangular(root.T, columns.T, lower=True, overwrite_b=True).T
-        left = _without_field(q, one.solved.residual * scale, marks.field[one.used])
+        left = _without_field(q, one.solved.residual * scale, marks.field[one.used] % _FOLDS)
         if left is None:
             return None
         errors[axis] = left / np.maximum(scale, 1e-12), marks.quality[one.used]
