@@ -75,6 +75,20 @@ def test_marks_are_the_terms_that_were_measured(tmp_path, capsys):
     assert len(marks) == 40 and abs(sum(off) / 40) < 0.35 / 40**0.5 * 4
 
 
+def test_marks_do_in_place_of_results(tmp_path, capsys):
+    words = ["--set", "lots=40", "--set", "sampled=1.0", "--set", "terms.k1=1.0", "--set", "terms.k4=0.02", "--marks"]
+    assert main(["wafer", "simulate", "well-specified", *words, "--out", str(tmp_path / "sim")]) == 0
+    (tmp_path / "c.toml").write_text("[terms.k1]\n[terms.k4]\n")
+    capsys.readouterr()
+    spreads = []
+    for file in ("results.csv", "marks.csv"):
+        files = [tmp_path / "sim" / "lots.csv", tmp_path / "sim" / file, "--controller", tmp_path / "c.toml"]
+        _, result, _ = _run(capsys, "wafer", "replay", *files, "--skip", 5)
+        assert not result["rejected"]
+        spreads.append([result["terms"][name]["was_3sigma"] for name in ("k1", "k4")])
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.1)
+
+
 def test_replay_is_better_than_no_control_and_draws_it(fab, tmp_path, capsys):
     files = [fab / "lots.csv", fab / "sim" / "results.csv", "--controller", fab / "controller.toml"]
     code, result, _ = _run(capsys, "wafer", "replay", *files, "--out", tmp_path / "run", "--skip", 15)

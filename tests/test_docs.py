@@ -125,6 +125,11 @@ def test_overlay_page_python(tmp_path, monkeypatch, capsys):
     assert 0.001 < names["matching"].chance < 1 and capsys.readouterr().out
 
 
+def test_control_page_python(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "control.md", tmp_path, monkeypatch)
+    assert names["proposal"].stage == "closed" and names["setpoint"] == pytest.approx(1.0, abs=0.05)
+
+
 def test_smo_page_python(tmp_path, monkeypatch, capsys):
     names = run(ROOT / "docs" / "smo.md", tmp_path, monkeypatch)
     assert names["found"].latitude > 0.1 and len(names["cuts"]) == 2

@@ -12,10 +12,11 @@ import numpy as np
 from ..config import build, load_toml
 from ..errors import ConfigError, InputError
 from ..operate.control import MODEL, STAGES, Settings
-from ..operate.control.files import LotRow, Rejected, read_lots, read_results
+from ..operate.control.files import LotRow, Rejected, read_lots
 from ..operate.control.history import Result
 from ..operate.control.replay import Replay, replay
 from ..operate.ledger import ROLLBACK, Entry, Ledger, canonical
+from .lot_terms import lot_results
 
 PROPOSAL, STAGE, REARM = "proposal", "stage", "rearm"
 Report = Callable[[str, int, int], None]
@@ -48,7 +49,7 @@ class History:
     def read(cls, lots: Path, results: Path, controller: Path) -> "History":
         settings = build(Settings, load_toml(controller), str(controller))
         rows, bad_lots = read_lots(Path(lots))
-        found, bad_results = read_results(Path(results))
+        found, bad_results = lot_results(Path(results), settings.terms)
         rejected = {name: rows for name, rows in ((str(lots), bad_lots), (str(results), bad_results)) if rows}
         if not rows:
             raise InputError(f"{lots}: no lot can be used")

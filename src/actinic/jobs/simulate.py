@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..wafer.terms import Places, design, term
 from ..wafer.twin import VARIANTS, Fab, Twin
 from .folder import provenance, run_folder
 
+START = datetime(2026, 1, 1)
 MARKS_PER_LOT = 40
 MARK_NM = 0.35  # noise of one mark, on top of the lot's
 
@@ -58,11 +60,11 @@ def simulate(
             progress("lots", lot.n + 1, made.lots)
         _write(folder / "lots.csv", *_lots(fab))
         _write(folder / "results.csv", ["lot", "time", "term", "value", "status"], [
-            [one.lot, one.hour, name, value, one.status] for one in results for name, value in one.values.items()
+            [one.lot, _date(one.hour), name, value, one.status] for one in results for name, value in one.values.items()
         ])  # fmt: skip
         _write(folder / "truth.csv", *_truth(fab))
         if marks:
-            _write(folder / "marks.csv", [*COLUMNS, "tool", "product"], _marks(fab, results, seed))
+            _write(folder / "marks.csv", [*COLUMNS, "tool", "product", "time"], _marks(fab, results, seed))
         inputs = {} if controller is None else {"controller": controller}
         origin = provenance(inputs, seed=seed, twin=twin, precision="float64")
         (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
@@ -93,7 +95,13 @@ def _lots(fab: Fab) -> tuple[list[str], list[list]]:
     keys = list(fab.lots[0].context)
     header = ["lot", "time", *keys, "upset", *(f"set_{name}" for name in fab.terms)]
     rows = [
-        [lot.lot, lot.hour, *lot.context.values(), "tool" if lot.maintained else "", *fab.applied[lot.n].tolist()]
+        [
+            lot.lot,
+            _date(lot.hour),
+            *lot.context.values(),
+            "tool" if lot.maintained else "",
+            *fab.applied[lot.n].tolist(),
+        ]
         for lot in fab.lots
     ]
     return header, rows
@@ -122,8 +130,22 @@ def _marks(fab: Fab, results, seed: int) -> list[list]:
             along = {axis: sum(made[i, j] for j, t in enumerate(names) if t.axis == axis) for axis in "xy"}
             dx, dy = (along[axis] + MARK_NM * random.standard_normal() for axis in "xy")
             place = [fields.column[n[i]], fields.row[n[i]], X[i], Y[i], x[i], y[i], dx, dy, 1.0]
-            rows.append([one.lot, "1", chuck, *place, lot.context.get("tool", ""), lot.context.get("product", "")])
+            rows.append(
+                [
+                    one.lot,
+                    "1",
+                    chuck,
+                    *place,
+                    lot.context.get("tool", ""),
+                    lot.context.get("product", ""),
+                    _date(one.hour),
+                ]
+            )
     return rows
+
+
+def _date(hour: float) -> str:
+    return (START + timedelta(hours=hour)).isoformat(timespec="seconds")
 
 
 def _write(path: Path, header: list[str], rows: list[list]) -> None:

@@ -63,7 +63,9 @@ Force = Annotated[bool, typer.Option("--force", help="Write over what is there."
 Store = Annotated[Path, typer.Option(metavar="DB.duckdb", help="The store of measurements.")]
 Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait while the store is in use.")]
 LotsFile = Annotated[Path, typer.Argument(metavar="LOTS", help="Lots with context and set-points, CSV.")]
-ResultsFile = Annotated[Path, typer.Argument(metavar="RESULTS", help="What was measured of them: lot,time,term,value.")]
+ResultsFile = Annotated[
+    Path, typer.Argument(metavar="RESULTS", help="What was measured of them: lot,time,term,value; or marks.")
+]
 ControllerFile = Annotated[Path, typer.Option("--controller", metavar="TOML", help="Terms, limits, context.")]
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who answers for it.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept.")]

@@ -122,8 +122,11 @@ def _number(row: dict[str, str], name: str) -> float:
 
 
 def _time(row: dict[str, str]) -> float:
-    """Hours; those of a date since 1970, UTC unless it says otherwise."""
-    text = _text(row, "time")
+    return hours(_text(row, "time"))
+
+
+def hours(text: str) -> float:
+    """Hours as given, or those of a date since 1970, UTC unless it says otherwise; ValueError where it is neither."""
     try:
         when = float(text)
     except ValueError:

@@ -48,7 +48,7 @@ class Gates:
     """What must hold before a person may promote the controller to the next stage; counts are measured lots there."""
 
     lots: Annotated[int, Field(ge=1)] = 50
-    coverage: tuple[float, float] = (0.82, 0.97)
+    coverage: tuple[float, float] = (0.8, 0.99)
     worst_ratio: Annotated[float, Field(gt=0)] = 1.02  # of |mean| + 3 sigma to that of what was applied, upper 95 %
     alarms: Annotated[float, Field(ge=0, le=1)] = 0.05  # share of lots with an SPC alarm
 

@@ -16,7 +16,7 @@ from .forecast import Forecast
 
 # Log odds of a wrong sign at which the loop pauses, after the first corrected lot was measured, the second, ... Without
 # evidence for the right sign within five more, it pauses: lots at the process of record then tell.
-SUSPECT = (6.0, 5.0, 3.0, 2.0, 1.0, 0.0)
+SUSPECT = (6.0, 4.0, 2.0, 1.0, 0.0, -1.0)
 LATER = 2.0
 CERTAIN = 6.0  # from here on only a person starts it again
 EARLY, MOST_WEIGHED = 24, 60  # corrected lots, and measured ones, for which all evidence is weighed

@@ -48,7 +48,8 @@ class _Point:
     estimate: Blend | ThreadEwma
     sign: SignTest
     odds: float = 0.0  # of a wrong sign, from all evidence at the start
-    corrected: int = 0
+    corrected: int = 0  # lots
+    telling: int = 0  # of these, those that the odds are from
 
     def copy(self) -> "_Point":
         return replace(self, estimate=self.estimate.copy())
@@ -101,7 +102,7 @@ class Track:
             return None
         if now.sign.score > STOP:
             return now.sign.score, True
-        if 0 < now.corrected <= EARLY and now.odds > threshold(now.corrected):
+        if now.telling and now.corrected <= EARLY and now.odds > threshold(now.telling):
             return now.odds, now.odds > CERTAIN
         return None
 
@@ -167,13 +168,17 @@ class Track:
 
     def _weigh(self, now: _Point, record) -> None:
         """Weigh the signs against each other while few corrected lots were measured."""
-        *_, move, _, _, _, time = record
-        if time < self.rearmed:
+        if record[-1] < self.rearmed or now.corrected > EARLY:
             return
-        now.corrected += abs(move - self.settings.terms[self.term].process_of_record) > 1e-12
-        since = sum(r[-1] >= self.rearmed for r in self._taken)
-        if 0 < now.corrected <= EARLY and since <= MOST_WEIGHED:
-            now.odds = evidence(self._sample(now.measured, since), self.factors, self.gain, self._gain_sigma)
+        now.corrected += self._corrects(record)
+        last = sum(r[-1] >= self.rearmed for r in self._taken[-MOST_WEIGHED:])
+        # Lots long ago are let go, so that a loop that stood still for want of evidence tries again.
+        now.telling = sum(map(self._corrects, self._taken[-last:]))
+        if now.telling:
+            now.odds = evidence(self._sample(now.measured, last), self.factors, self.gain, self._gain_sigma)
+
+    def _corrects(self, record) -> bool:
+        return abs(record[2] - self.settings.terms[self.term].process_of_record) > 1e-12
 
     def _upset(self, estimate: ContextFilter, place: int, levels: Levels, upset: tuple[str, ...]) -> None:
         if not upset:

@@ -43,13 +43,12 @@ def control(
 def _text(result: dict[str, Any]) -> str:
     use = "apply" if result["apply"] else "do not apply without a person"
     parts = [f"stage {result['stage']}: {use}", *result["stopped"].values()]
-    rows = [("lot", "term", "set-point", "will measure", "90 % or as set", "")]
+    rows = [("lot", "term", "set-point", "will measure", "interval", "")]
     for proposal in result["proposals"]:
         for name, term in proposal["terms"].items():
             said = "; ".join(filter(None, [term["fallback"], term["why"], *term["clamps"]]))
             band = f"{number(term['low'])} to {number(term['high'])}"
             rows.append((proposal["lot"], name, number(term["setpoint"], 3), number(term["mean"]), band, said))
-    rows[0] = (*rows[0][:4], "interval", "")
     parts.append(columns(rows, "<<>>><") if len(rows) > 1 else "no lot is still to come: all have their set-points")
     for row in result["rejected"][:REJECTED]:
         parts.append(f"{row['file']}, line {row['line']}: {row['why']}")
