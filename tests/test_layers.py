@@ -69,8 +69,6 @@ EXCEPTIONS: dict[str, str] = {
     "jobs.smo_report imports interfaces.source_plots": "as above",
     "jobs.smo_report imports interfaces.window_plots": "as above",
     "jobs.calibrate imports interfaces.residuals": "as above",
-    "jobs.replay imports interfaces.control_plots": "as above, when a folder is asked for",
-    "jobs.replay imports interfaces.report": "as above",
     "jobs.calibrate imports interfaces.report": "as above",
     "jobs.wafer_fit_report imports interfaces.report": "as above",
     "jobs.wafer_fit_report imports interfaces.wafer_plots": "as above",
