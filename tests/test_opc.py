@@ -17,6 +17,7 @@ from actinic.config import Hashed, dump
 from actinic.design.opc import bounds, image, model, sites, step
 from actinic.design.opc import jogs as jogged
 from actinic.design.opc.edges import boxes, edges_of, healed
+from actinic.design.opc.near import within
 from actinic.design.opc.spectrum import polygon_spectrum
 from actinic.design.opc.stitch import stitched
 from actinic.errors import ConfigError
@@ -162,7 +163,7 @@ def test_answers_are_differences_of_images(setup, drawn, made):
         return image.printed(view, image.vertices(edges, 0.0, TILE), len(found))[0]
 
     def answer(part):
-        pairs = image.within(box[part], found.x_nm, found.y_nm, 300.0)
+        pairs = within(box[part], np.stack([found.x_nm, found.y_nm] * 2, axis=1), 300.0)
         return image.answers(view, image.vertices(edges, 0.0, TILE), near[part], box[part], pairs, 300.0)
 
     together = answer(slice(None))
@@ -178,17 +179,6 @@ def test_answers_are_differences_of_images(setup, drawn, made):
         # Together with the others of its group it differs by what they do beyond the reach.
         here = together.edge == edge
         np.testing.assert_allclose(together.derivative[here], difference[together.site[here]], atol=2e-4)
-
-
-def test_pairs_within_reach():
-    random = np.random.default_rng(2)
-    low = random.uniform(0, 1000, (40, 2))
-    box = np.hstack([low, low + random.uniform(0, 200, (40, 2))])
-    x, y = random.uniform(0, 1000, (2, 300))
-    found = set(zip(*(v.tolist() for v in image.within(box, x, y, 70.0)), strict=True))
-    for b in range(40):
-        dx, dy = (np.maximum(np.maximum(box[b, k] - v, v - box[b, 2 + k]), 0) for k, v in enumerate((x, y)))
-        assert {p for c, p in found if c == b} == set(np.flatnonzero(np.hypot(dx, dy) < 70).tolist())
 
 
 def test_slopes_are_differences_along_the_normals(setup, drawn, made):
@@ -231,18 +221,6 @@ def test_the_image_is_that_of_abbe(setup, drawn, made):
     assert made.rms < 3e-3 and 0 < made.offset < 5e-3
     slope = abs(reference_image.slope(found.x_nm, found.y_nm, found.nx, found.ny))[inside]
     assert made.slope_per_nm == pytest.approx(np.median(slope), rel=0.3)
-
-
-def test_groups_are_apart():
-    random = np.random.default_rng(1)
-    low = random.uniform(0, 1000, (60, 2))
-    box = np.hstack([low, low + random.uniform(0, 200, (60, 2))])
-    group = image.grouped(box, 150.0)
-    assert (group >= 0).all() and group.max() < 40
-    for a in range(60):
-        for b in range(a):
-            gap = np.maximum(np.maximum(box[a, :2], box[b, :2]) - np.minimum(box[a, 2:], box[b, 2:]), 0)
-            assert group[a] != group[b] or np.hypot(*gap) >= 150.0
 
 
 def test_a_constrained_step_is_the_minimum():

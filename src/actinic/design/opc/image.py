@@ -11,6 +11,7 @@ from ...forward import Imaging
 from ...optics import band
 from ...types import Grid
 from .edges import Edges
+from .near import grouped
 from .spectrum import polygon_spectrum
 
 # Groups of edges whose answers are computed in one compiled call.
@@ -180,35 +181,6 @@ def answers(view: View, mask: Vertices, edge: np.ndarray, box_nm: np.ndarray, pa
         for part, row in zip(parts, found, strict=False):
             derivative[part] = row[: part.stop - part.start]
     return Answers(site, edge[box], derivative)
-
-
-def grouped(box_nm: np.ndarray, apart_nm: float) -> np.ndarray:
-    """A group (n,) for every box so that two of one group are at least so far apart; the crowded ones come first."""
-    x0, y0, x1, y1 = box_nm.T
-    gap = [np.maximum(a[:, None], a[None]) - np.minimum(b[:, None], b[None]) for a, b in ((x0, x1), (y0, y1))]
-    close = np.hypot(*(np.maximum(g, 0) for g in gap)) < apart_nm
-    group = np.full(len(box_nm), -1)
-    for k in np.argsort(-close.sum(1), kind="stable"):
-        taken = np.zeros(len(box_nm) + 1, bool)
-        taken[group[close[k]]] = True  # -1, not grouped yet, marks the spare last one
-        group[k] = int(np.argmin(taken[:-1]))
-    return group
-
-
-def within(box_nm: np.ndarray, x: np.ndarray, y: np.ndarray, reach_nm: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (box, point) nearer than the reach."""
-    order = np.argsort(x, kind="stable")
-    along, across = x[order], y[order]
-    ends = np.searchsorted(along, np.stack([box_nm[:, 0] - reach_nm, box_nm[:, 2] + reach_nm]))
-    boxes, points = [], []
-    for k, (first, last) in enumerate(ends.T.tolist()):
-        x0, y0, x1, y1 = box_nm[k]
-        px, py = along[first:last], across[first:last]
-        away = np.hypot(np.maximum(np.maximum(x0 - px, px - x1), 0), np.maximum(np.maximum(y0 - py, py - y1), 0))
-        near = first + np.flatnonzero(away < reach_nm)
-        boxes.append(np.full(len(near), k))
-        points.append(order[near])
-    return (np.concatenate(boxes), np.concatenate(points)) if boxes else (np.zeros(0, int), np.zeros(0, int))
 
 
 def _place(view: View, mask: Vertices):

@@ -22,9 +22,10 @@ from ...types import Grid, double
 from ..images import scanner_of
 from .bounds import distances
 from .edges import Edges, boxes, edges_of, healed
-from .image import Answers, Vertices, answers, printed, vertices, view, within
+from .image import Answers, Vertices, answers, printed, vertices, view
 from .jogs import Pays, spliced, wanted
 from .model import Model
+from .near import within
 from .recipe import Opc
 from .sites import edge_under, sites_of
 from .step import constrained, mended
@@ -215,7 +216,8 @@ class _Solver:
         low, high = np.maximum(box[:, :2], cut[:2]), np.minimum(box[:, 2:], cut[2:])
         near = np.flatnonzero((low <= high).all(axis=1))
         box = np.hstack([low[near], high[near]])
-        pairs = within(box, self.sites.x_nm, self.sites.y_nm, reach)
+        sites = np.stack([self.sites.x_nm, self.sites.y_nm] * 2, axis=1)
+        pairs = within(box, sites, reach)
         return answers(self.view, mask, near, box, pairs, reach)
 
     def _stepped(self, edges: Edges, home: np.ndarray, errors: np.ndarray) -> Edges:

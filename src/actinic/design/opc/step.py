@@ -15,25 +15,33 @@ STANDS = 0.01
 
 
 def constrained(a: sparse.csc_matrix, b: np.ndarray, pairs, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Step (n,) close to the minimum; distances hold but for what the last rounds leave. `pairs` is (i, j, least)."""
+    """Step (n,) close to the minimum; distances hold but for what the last rounds leave. `pairs` is (i, j, least).
+
+    What has no room between `low` and `high` stands still.
+    """
     i, j, least = pairs
-    n, m = len(b), len(i)
+    m, free = len(i), np.flatnonzero(low < high)
     rows = np.concatenate([np.arange(m), np.arange(m)])
-    differences = sparse.csr_matrix((np.repeat([-1.0, 1.0], m), (rows, np.concatenate([i, j]))), shape=(m, n))
+    entries = np.repeat([-1.0, 1.0], m), (rows, np.concatenate([i, j]))
+    differences = sparse.csc_matrix(entries, shape=(m, len(b)))[:, free]
     stiff = a.diagonal()
     # A constraint is as stiff as the softer of its edges is, or it would hold the other one up.
-    weight = np.concatenate([np.minimum(stiff[i], stiff[j]), stiff])
-    g = sparse.vstack([differences, sparse.identity(n)]).tocsr()
-    bottom, top = np.concatenate([least, low]), np.concatenate([np.full(m, np.inf), high])
-    solve = splu((a + g.T @ sparse.diags(weight) @ g).tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0).solve
-    z, u = np.clip(np.zeros(m + n), bottom, top), np.zeros(m + n)
-    x = np.zeros(n)
+    weight = np.concatenate([np.minimum(stiff[i], stiff[j]), stiff[free]])
+    g = sparse.vstack([differences, sparse.identity(len(free))]).tocsr()
+    bottom, top = np.concatenate([least, low[free]]), np.concatenate([np.full(m, np.inf), high[free]])
+    whole = (a[free][:, free] + g.T @ sparse.diags(weight) @ g).tocsc()
+    solve = splu(whole, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve
+    b, transposed = b[free], g.T.tocsr()
+    z, u = np.clip(np.zeros(len(bottom)), bottom, top), np.zeros(len(bottom))
+    x = np.zeros(len(free))
     for _ in range(ROUNDS):
-        x = solve(b + g.T @ (weight * (z - u)))
+        x = solve(b + transposed @ (weight * (z - u)))
         at = RELAXED * (g @ x) + (1 - RELAXED) * z
         z = np.clip(at + u, bottom, top)
         u = u + at - z
-    return x
+    step = np.zeros(len(low))
+    step[free] = x
+    return step
 
 
 def mended(x: np.ndarray, pairs, low: np.ndarray, high: np.ndarray, rounds: int = 200, slack: float = 1e-6):
