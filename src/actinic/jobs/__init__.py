@@ -16,6 +16,10 @@ from .correct import Etched as Etched
 from .correct import correct as correct
 from .correct import demo as demo
 from .expose import expose as expose
+from .focus import FeatureFile as FeatureFile
+from .focus import FieldFit as FieldFit
+from .focus import focus_features as focus_features
+from .focus import wafer_focus as wafer_focus
 from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
@@ -28,6 +32,7 @@ from .measurements import lots as lots
 from .plan import plan as plan
 from .replay import replay as replay
 from .roughness import roughness as roughness
+from .simulate import Metrology as Metrology
 from .simulate import simulate as simulate
 from .smo import Goal as Goal
 from .smo import smo as smo
