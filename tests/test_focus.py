@@ -66,14 +66,14 @@ def test_fields_without_noise_are_found(words):
 
 
 def test_standard_errors_are_the_bound_and_intervals_cover():
-    truth, count = np.array([30.0, 0.7]), 300
+    truth, count = np.array([30.0, 0.7]), 200
     fields = ff.measured(ff.table(), NAMES, truth, seed=4, count=count)
     found = estimate(fields)
     value = np.array([one.best.value for one in found])
     assert all(one.determined for one in found)
-    assert (value - truth).std(axis=0) == pytest.approx(ff.bound(fields, truth), rel=0.1)
+    assert (value - truth).std(axis=0) == pytest.approx(ff.bound(fields, truth), rel=0.12)
     inside = [one.focus_set[0][0] <= truth[0] <= one.focus_set[0][1] for one in found]
-    assert np.mean(inside) == pytest.approx(0.95, abs=0.035)
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.04)
     assert np.mean([one.chance < 0.1 for one in found]) < 0.2
 
 
@@ -118,9 +118,7 @@ def test_the_choice_beats_random_ones():
     candidates = Candidates(made, np.full(len(pool), 0.5), 25, 40.0)
     best = candidates.choose(3)
     random = np.random.default_rng(0)
-    others = [
-        candidates.judge(random.choice(len(candidates.names), 3, replace=False)).rms_nm for _ in range(60)
-    ]
+    others = [candidates.judge(random.choice(len(candidates.names), 3, replace=False)).rms_nm for _ in range(60)]
     assert best.rms_nm < 0.7 * np.median(others) and best.rms_nm <= min(others)
     # The distance to the other side is what the estimate's loss says without noise.
     chosen = tuple(pool[made.names.index(name)] for name in best.names)
@@ -161,6 +159,7 @@ def test_parameters_and_tables_say_what_is_wrong():
     assert np.isfinite(off).tolist() == [True, False]
 
 
+SMALL = (("line", 60, 160), ("space", 138, 210), ("space", 102, 160))
 HEAD = "lot,wafer,field_column,field_row,feature,x_mm,y_mm,cd_nm\n"
 
 
@@ -190,12 +189,15 @@ def test_the_twin_prints_what_the_verb_finds(tmp_path, capsys):
     listed = tmp_path / "features.csv"
     listed.write_text(
         "feature,kind,cd_nm,pitch_nm,axis,sigma_nm\n"
-        + "".join(f"{f.name},{f.kind},{f.lines.cd_nm},{f.lines.pitch_nm},y,0.5\n" for f in ff.features())
+        + "".join(f"{f.name},{f.kind},{f.lines.cd_nm},{f.lines.pitch_nm},y,0.5\n" for f in ff.features(SMALL))
     )
     sim, run = tmp_path / "sim", tmp_path / "run"
-    changes = ["lots=3", "sampled=1.0", "delay=[0, 0]", "focus_offset_nm=35.0", "zernikes_nm.Z7=0.2"]
+    changes = ["lots=2", "sampled=1.0", "delay=[0, 0]", "focus_offset_nm=35.0", "zernikes_nm.Z7=0.2"]
     sets = [part for change in changes for part in ("--set", change)]
-    assert main(["wafer", "simulate", "well-specified", *sets, "--features", str(listed), "--marks", "--out", str(sim)]) == 0
+    assert (
+        main(["wafer", "simulate", "well-specified", *sets, "--features", str(listed), "--marks", "--out", str(sim)])
+        == 0
+    )
     truth = np.genfromtxt(sim / "cds_truth.csv", delimiter=",", names=True, dtype=None, encoding=None)
     marks = np.genfromtxt(sim / "marks.csv", delimiter=",", names=True, dtype=None, encoding=None)
     assert np.abs(truth["placement_x_nm"]).min() > 1e-4 and not truth["placement_y_nm"].any()
@@ -203,14 +205,14 @@ def test_the_twin_prints_what_the_verb_finds(tmp_path, capsys):
     code = main(["wafer", "focus", str(sim / "cds.csv"), "--features", str(listed), "--term", "tilt", "--prior", "35:15",
                  "--out", str(run), "--json"])  # fmt: skip
     result = json.loads(capsys.readouterr().out)
-    assert code == (0 if result["in_spec"] else 1) and result["fields"] == len(truth) == 24
-    assert (run / "report.html").exists() and (run / "setpoints.csv").exists() and len(marks) == 80
+    assert code == (0 if result["in_spec"] else 1) and result["fields"] == len(truth) == 12
+    assert (run / "report.html").exists() and (run / "setpoints.csv").exists() and len(marks) == 40
     for name in ("focus_nm", "dose_percent", "tilt_x", "tilt_y"):
         pull = [
             (one[name]["value"] - truth[name][n]) / one[name]["sigma"]
             for n, one in enumerate(result["field_list"]) if one["determined"]
         ]  # fmt: skip
-        assert len(pull) > 18 and np.abs(pull).max() < 4.5 and 0.5 < np.std(pull) < 1.5
+        assert len(pull) > 8 and np.abs(pull).max() < 4.5 and 0.5 < np.std(pull) < 1.5
     assert main(["wafer", "focus", str(sim / "cds.csv"), "--features", str(listed), "--prior", "35"]) == 2
     assert "MEAN:SIGMA" in capsys.readouterr().err
     chosen = tmp_path / "chosen.csv"
