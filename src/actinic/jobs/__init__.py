@@ -37,6 +37,7 @@ from .simulate import simulate as simulate
 from .smo import Goal as Goal
 from .smo import smo as smo
 from .status import status as status
+from .uniformity import wafer_uniformity as wafer_uniformity
 from .verify import Beyond as Beyond
 from .verify import verify as verify
 from .wafer_fit import OverlayFile as OverlayFile

@@ -16,7 +16,11 @@ from .lots import lots
 from .plan import plan
 from .replay import replay
 from .simulate import simulate
+from .uniformity import uniformity
 
 wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan, control.", rich_markup_mode=None)
-for verb in (fit, focus, features, plan, control, replay, simulate, ledger, ingest, export, lots, invalidate, convert):
+for verb in (
+    *(fit, focus, features, uniformity, plan, control, replay, simulate, ledger),
+    *(ingest, export, lots, invalidate, convert),
+):
     wafer.command(epilog=NOTES)(deferred(verb))
