@@ -1,5 +1,5 @@
-"""Focus and dose from widths at arf-immersion: errors against the Cramer-Rao bound through focus, how often the 95 % sets
-hold the truth, where the side of best focus is told, and the choice of features against random ones."""
+"""Focus and dose from widths at arf-immersion: errors against the Cramer-Rao bound through focus, how often the
+sets hold the truth, where the side of best focus is told, and the choice of features against random ones."""
 
 from common import report  # noqa: I001 sets the environment before JAX starts
 

@@ -175,8 +175,9 @@ def test_files_are_read_with_line_numbers(tmp_path):
     with pytest.raises(InputError, match="line 1: no column cd_nm"):
         read_widths(cds)
     head = "feature,kind,cd_nm,pitch_nm,axis,sigma_nm\n"
-    for row, said in (("L,line,90,60,y,1", "not smaller"), ("L,hole,30,60,y,1", "not 'hole'"), ("L,line,30,60,z,1", "'z'"),
-                      ("L,line,30,60,y,0", "exact"), (",line,30,60,y,1", "no feature")):  # fmt: skip
+    wrong = {"L,line,90,60,y,1": "not smaller", "L,hole,30,60,y,1": "not 'hole'", "L,line,30,60,z,1": "'z'",
+             "L,line,30,60,y,0": "exact", ",line,30,60,y,1": "no feature"}  # fmt: skip
+    for row, said in wrong.items():
         listed.write_text(head + row + "\n")
         with pytest.raises(InputError, match=f"line 2: .*{said}"):
             read_features(listed)
@@ -202,8 +203,8 @@ def test_the_twin_prints_what_the_verb_finds(tmp_path, capsys):
     marks = np.genfromtxt(sim / "marks.csv", delimiter=",", names=True, dtype=None, encoding=None)
     assert np.abs(truth["placement_x_nm"]).min() > 1e-4 and not truth["placement_y_nm"].any()
     capsys.readouterr()
-    code = main(["wafer", "focus", str(sim / "cds.csv"), "--features", str(listed), "--term", "tilt", "--prior", "35:15",
-                 "--out", str(run), "--json"])  # fmt: skip
+    asked = ["--features", str(listed), "--term", "tilt", "--prior", "35:15", "--out", str(run), "--json"]
+    code = main(["wafer", "focus", str(sim / "cds.csv"), *asked])
     result = json.loads(capsys.readouterr().out)
     assert code == (0 if result["in_spec"] else 1) and result["fields"] == len(truth) == 12
     assert (run / "report.html").exists() and (run / "setpoints.csv").exists() and len(marks) == 40

@@ -20,7 +20,7 @@ SIZES = {"lot": 0.8, "wafer": 0.5, "wafer map": 0.4, "field": 0.3, "slit": 0.6, 
 def widths(seed=0, lots=6, wafers=2, side=4, per_axis=4, repeats=2, keep=0.85, local=0.2, metrology=0.3, sigma=np.nan):
     """Fields of side x side on each wafer with the effects of SIZES."""
     random = np.random.default_rng(seed)
-    lot, wafer, column, row, x, y, again = (
+    lot, wafer, column, row, x, y, _ = (
         a.ravel() for a in np.indices((lots, wafers, side, side, per_axis, per_axis, repeats))
     )
     draw = random.standard_normal
@@ -119,7 +119,7 @@ def test_line_widths_of_nist(data):
 
 
 def test_nested_oxide():
-    """Oxide thickness of Littell et al. (1996), REML standard deviations of lots, wafers and sites, as lme4 has them."""
+    """Oxide thickness of Littell et al. (1996), REML standard deviations of lots, wafers, sites."""
     rdata = pytest.importorskip("rdata", reason="rdata is not installed: the oxide data cannot be read")
     folders = [Path(p) / "nlme" / "data" for p in ("/usr/lib/R/library", "/usr/lib/R/site-library")]
     folder = next((f for f in folders if (f / "Rdata.rdb").is_file()), None)

@@ -23,6 +23,11 @@ from .focus import wafer_focus as wafer_focus
 from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
+from .inspection import Budget as Budget
+from .inspection import InspectedWafer as InspectedWafer
+from .inspection import Spots as Spots
+from .inspection import inspection_compare as inspection_compare
+from .inspection import inspection_plan as inspection_plan
 from .measurements import WantedMarks as WantedMarks
 from .measurements import convert as convert
 from .measurements import export as export

@@ -1,7 +1,7 @@
 """Uniformity of line width: how much of it is lot, wafer, place on the wafer, field, slit, scan, and metrology.
 
 A crossed and nested model of random effects, by restricted maximum likelihood with profile intervals
-(`metrology.variance`). Fingerprints (slit, scan, place on the wafer) are what all fields, or all wafers, have in common.
+(`metrology.variance`). Fingerprints (slit, scan, wafer map) are what all fields, or all wafers, have in common.
 What is left at single sites is shared between metrology and local variation by measurements repeated at a site, or by
 the sigma that the file states.
 """

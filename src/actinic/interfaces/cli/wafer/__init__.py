@@ -10,6 +10,7 @@ from .features import features
 from .fit import fit
 from .focus import focus
 from .ingest import ingest
+from .inspect import inspect
 from .invalidate import invalidate
 from .ledger import ledger
 from .lots import lots
@@ -20,7 +21,7 @@ from .uniformity import uniformity
 
 wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan, control.", rich_markup_mode=None)
 for verb in (
-    *(fit, focus, features, uniformity, plan, control, replay, simulate, ledger),
+    *(fit, focus, features, uniformity, inspect, plan, control, replay, simulate, ledger),
     *(ingest, export, lots, invalidate, convert),
 ):
     wafer.command(epilog=NOTES)(deferred(verb))
