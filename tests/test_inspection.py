@@ -21,7 +21,7 @@ from actinic.wafer import ExposureMap
 MAP = ExposureMap(dies=(2, 2), offset_x_mm=1.5, offset_y_mm=-2.0)
 SPOTS = (
     Hotspot(1, "bridge", 5e6, 7e6, None, (40.0, -3.0)),
-    Hotspot(2, "pinch", 1e6, 2e6, 4.0, (-40.0, 3.0)),
+    Hotspot(2, "pinch", 1e6, 2e6, 4.0, (-40.0, 3.0), -6.0),
     Hotspot(3, "line end", 9e6, 3e6, 1.0),
 )
 
@@ -42,9 +42,13 @@ def test_chances_follow_focus_and_dose():
     chance = Likelihood(sigma_nm=2.0).chance
     bridge, pinch, end = SPOTS
     assert chance(pinch, -40, 3) == pytest.approx(stats.norm.cdf(4 / 2)), "beyond its limit at its corner"
-    assert chance(pinch, 0, 0) == pytest.approx(stats.norm.cdf(-1)), "a sigma inside at nominal"
-    assert chance(pinch, 40, -3) < chance(pinch, 0, 0) < chance(pinch, -20, 1.5) < chance(pinch, -40, 3)
+    assert chance(pinch, 0, 0) == pytest.approx(stats.norm.cdf(-6 / 2))
+    assert chance(pinch, 40, 3) == chance(pinch, -40, 3), "focus counts either way"
+    assert chance(pinch, 40, 0) == chance(pinch, 0, 3) == pytest.approx(stats.norm.cdf(-1 / 2)), "half by each"
+    assert chance(pinch, 0, -3) < chance(pinch, 0, 0) < chance(pinch, 0, 1.5) < chance(pinch, 0, 3)
+    assert chance(pinch, 20, 0) == pytest.approx(stats.norm.cdf((-6 + 10 / 8) / 2)), "the square of focus"
     assert chance(bridge, 40, -3) == pytest.approx(stats.norm.cdf(3))
+    assert chance(bridge, 0, 0) == pytest.approx(stats.norm.cdf(-2))
     assert chance(end, 40, 3) == chance(end, 0, 0) == pytest.approx(stats.norm.cdf(0.5))
     with pytest.raises(ConfigError, match="above 0"):
         Likelihood(sigma_nm=0)

@@ -19,6 +19,8 @@ from .inspection_report import report
 from .work import load_setup
 
 PLAN = "plan.csv"
+# Of these `verify` tells how far they are beyond the limit in the nominal print, not at the worst corner.
+AT_NOMINAL = ("edge placement", "line end")
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,13 @@ class Spots:
         try:
             x, y = map(float, one["at_nm"])
             beyond = None if one["beyond_nm"] is None else float(one["beyond_nm"])
-            return Hotspot(
-                int(one.get("rank", n)), str(one["kind"]), x, y, beyond, corners.get(one["corner"], (0.0, 0.0))
-            )
+            kind, nominal = str(one["kind"]), None
+            if kind in (PINCH, NEAR_BRIDGE):  # drawn, and nominally printed, that much wider than the limit
+                nominal = -(1 / SHARE - 1) * float(one["limit"])
+            elif kind in AT_NOMINAL:
+                nominal = beyond
+            corner = corners.get(one["corner"], (0.0, 0.0))
+            return Hotspot(int(one.get("rank", n)), kind, x, y, beyond, corner, nominal)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{self.file}: hotspot {n} of the list is none ({error!r})") from None
 

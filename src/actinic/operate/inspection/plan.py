@@ -1,9 +1,9 @@
 """An inspection plan: hotspots of a die repeated over the wafer, the most likely failures first, within a budget.
 
-How likely a hotspot fails in a field goes by how far the field's focus and dose lie towards the corner of the process
-window that made it one: t is 0 at nominal and 1 at the corner. At the corner it is `beyond_nm` past its limit, at
-nominal one standard deviation inside; between and beyond, a straight line. The chance is Phi(excess / sigma), with
-sigma what edges vary from place to place. A hotspot of the nominal print is past its limit everywhere.
+How likely a hotspot fails in a field goes by the field's focus and dose. At the corner of the process window that made
+it one it is `beyond_nm` past its limit, at nominal `nominal_nm` (below 0: inside). Between them the excess grows with
+the dose and with the square of the focus error, as widths do, half of the way by each where the corner has both; the
+chance is Phi(excess / sigma), with sigma what edges vary from place to place.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from scipy import stats
 from ...errors import ConfigError
 from ...wafer import ExposureMap
 
-# What is missing or joined has no distance beyond a limit: it counts as so many standard deviations.
-_FATAL_SIGMAS = 3.0
-_FURTHEST = 2.0  # of t
+# What is missing or joined has no distance beyond a limit: at its corner and at nominal it counts as so many sigmas.
+_FATAL_SIGMAS, _NOMINAL_SIGMAS = 3.0, -2.0
+_FURTHEST = 4.0  # times the way from nominal to the corner
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Hotspot:
     """A place in the die (nm from its lower left corner), by its rank in the list of `verify`.
 
     `corner` is focus error (nm) and dose error (percent) of the corner that it was found at, (0, 0) for the nominal.
+    `nominal_nm` is None where it is not known; `beyond_nm` where there is no distance, only a failure.
     """
 
     rank: int
@@ -33,6 +34,7 @@ class Hotspot:
     y_nm: float
     beyond_nm: float | None = None
     corner: tuple[float, float] = (0.0, 0.0)
+    nominal_nm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,24 +51,24 @@ class States:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """How chances are made: sigma of edges from place to place, and the focus and dose that count as equally far."""
+    """How chances are made: sigma of edges from place to place, nm."""
 
     sigma_nm: float = 2.0
-    focus_nm: float = 40.0
-    dose_percent: float = 3.0
 
     def __post_init__(self):
-        if not min(self.sigma_nm, self.focus_nm, self.dose_percent) > 0:
-            raise ConfigError("sigma, focus and dose of a likelihood must be above 0")
+        if not self.sigma_nm > 0:
+            raise ConfigError("the sigma of a likelihood must be above 0 nm")
 
     def chance(self, spot: Hotspot, focus_nm: float, dose_percent: float) -> float:
-        """Chance that a hotspot fails in a field at such a focus and dose."""
-        beyond = _FATAL_SIGMAS * self.sigma_nm if spot.beyond_nm is None else spot.beyond_nm
-        to = np.array(spot.corner) / (self.focus_nm, self.dose_percent)
-        at = np.array([focus_nm / self.focus_nm, dose_percent / self.dose_percent])
-        t = 1.0 if not to.any() else float(np.clip(at @ to / (to @ to), -_FURTHEST, _FURTHEST))
-        excess = beyond - (1 - t) * (max(beyond, 0.0) + self.sigma_nm)
-        return float(stats.norm.cdf(excess / self.sigma_nm))
+        """Chance that a hotspot fails in a field at such a focus and dose error."""
+        corner = _FATAL_SIGMAS * self.sigma_nm if spot.beyond_nm is None else spot.beyond_nm
+        nominal = spot.nominal_nm
+        if nominal is None:
+            nominal = min(corner, 0.0) + _NOMINAL_SIGMAS * self.sigma_nm
+        focus, dose = spot.corner
+        ways = ([(focus_nm / focus) ** 2] if focus else []) + ([dose_percent / dose] if dose else [])
+        way = float(np.clip(np.mean(ways), -_FURTHEST, _FURTHEST)) if ways else 1.0
+        return float(stats.norm.cdf((nominal + way * (corner - nominal)) / self.sigma_nm))
 
 
 @dataclass(frozen=True)
