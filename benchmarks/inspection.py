@@ -92,7 +92,8 @@ def main() -> None:
     edges = np.array([0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.01])
     report(
         "inspection, verb", seeds=SEEDS, over_rank_percent=_mean(gain),
-        precision_percent=_mean(100 * np.array(precision)), recall_percent=_mean(100 * np.array(recall)), hidden_place_found=int(np.sum(unpredicted)),
+        precision_percent=_mean(100 * np.array(precision)),
+        recall_percent=_mean(100 * np.array(recall)), hidden_place_found=int(np.sum(unpredicted)),
         calibration=[
             [float(np.average(t[:, 0], weights=t[:, 2])), float(t[:, 1].sum() / t[:, 2].sum()), int(t[:, 2].sum())]
             for low, high in pairwise(edges)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..config import build, load_toml
 from ..config.toml import text
+from ..design.hotspots import NEAR_BRIDGE, PINCH, SHARE
 from ..errors import InputError
 from ..layout import read_markers
 from ..operate.formats import Version, read_klarf, write_klarf
