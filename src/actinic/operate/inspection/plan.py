@@ -137,7 +137,8 @@ def _order(chance: np.ndarray, ranks: Sequence[int], budget: int, each: int) -> 
     """Pairs of hotspot and die by chance, the first `each` of every hotspot kept in the budget."""
     spots, dies = chance.shape
     pairs = [(s, d) for s in range(spots) for d in range(dies)]
-    pairs.sort(key=lambda p: (-chance[p], ranks[p[0]], p[1]))
+    # Of equal chances those are taken that lie apart: multiples of the golden section scatter the dies.
+    pairs.sort(key=lambda p: (-chance[p], ranks[p[0]], p[1] * 0.6180339887 % 1.0))
     seen, first = dict.fromkeys(range(spots), 0), []
     for s, d in pairs:
         if seen[s] < each:
