@@ -22,10 +22,11 @@ from actinic.types import double
 from actinic.wafer.widths import WidthTable
 
 NAMES = ("focus_nm", "dose_percent")
+SMALL = (("line", 60, 160), ("space", 138, 210), ("space", 102, 160))
 
 
 def test_table_is_the_image_between_its_points():
-    made, listed = ff.table(zernikes=("Z9",)), ff.features()
+    made, listed = ff.table(SMALL, zernikes=("Z9",)), ff.features(SMALL)
     focus, dose, path = 27.3, -1.7, 0.9
     at = double(placed(ff.machine(), "process.scanner.projector.zernikes_nm.Z9", np.float64(path)))
     nominal = float(at.process.corners[0].focus_nm)
@@ -47,7 +48,7 @@ def test_table_is_the_image_between_its_points():
 def test_tilt_of_the_pupil_moves_the_pattern():
     """+Z2 of a nm of path moves the image by 1/NA nm to -x, and only lines along y."""
     for axis, moved in (("y", -1 / 1.35), ("x", 0.0)):
-        made = tabulate(ff.machine(), ff.features(ff.CHOSEN[:1], axis=axis), focus_nm=20, zernikes=("Z2",))
+        made = tabulate(ff.machine(), ff.features(SMALL[:1], axis=axis), focus_nm=20, zernikes=("Z2",))
         shift = made.shifts(np.zeros(1, int), np.zeros(1), np.zeros(1), np.ones((1, 1)))
         assert shift == pytest.approx([moved], abs=1e-4)
         assert made.slope[0, 0, 4, 8] == pytest.approx(0, abs=1e-6)
@@ -59,9 +60,15 @@ def test_fields_without_noise_are_found(words):
     truth = np.array([24.0, -1.3, 0.4, -0.3, 0.02, -0.01][: len(names)])
     if words == ("Z9",):
         truth[2] = 1.5
-    made = ff.table(zernikes=("Z9",) if "Z9" in words else ())
+    made = ff.table(SMALL, zernikes=("Z9",)) if "Z9" in words else ff.table()
     [found] = estimate(ff.measured(made, names, truth, seed=None))
-    assert found.best.value == pytest.approx(truth, abs=0.02 if "Z9" in words else 2e-3)
+    if words == ("Z9",):
+        # Even aberrations change sign with the focus: three features fit as well on the other side.
+        mirrored = next(one for one in found.states if one.value[0] < 0)
+        assert not found.determined and mirrored.value[2] < 0 and mirrored.above < 1
+        assert min(np.abs(one.value - truth).max() for one in found.states) < 0.02
+        return
+    assert found.best.value == pytest.approx(truth, abs=2e-3)
     assert found.states[0].sigma == pytest.approx(ff.bound(ff.measured(made, names, truth), truth), rel=1e-3)
 
 
@@ -112,8 +119,8 @@ def test_tilt_the_other_way_is_seen_as_possible():
 
 
 def test_the_choice_beats_random_ones():
-    pool = [("line", c, p) for p in (110, 160, 600) for c in (60, 70, 78) if c < 0.7 * p]
-    pool += [("space", c, p) for p, c in ((120, 66), (160, 102), (210, 138), (250, 174), (600, 474), (600, 486))]
+    pool = [("line", c, p) for p in (110, 160, 300) for c in (60, 70, 78) if c < 0.7 * p]
+    pool += [("space", c, p) for p, c in ((120, 66), (160, 102), (210, 138), (250, 174), (300, 222))]
     made = ff.table(tuple(pool), focus_nm=64.0)
     candidates = Candidates(made, np.full(len(pool), 0.5), 25, 40.0)
     best = candidates.choose(3)
@@ -159,7 +166,6 @@ def test_parameters_and_tables_say_what_is_wrong():
     assert np.isfinite(off).tolist() == [True, False]
 
 
-SMALL = (("line", 60, 160), ("space", 138, 210), ("space", 102, 160))
 HEAD = "lot,wafer,field_column,field_row,feature,x_mm,y_mm,cd_nm\n"
 
 

@@ -73,6 +73,8 @@ def _edges(seen: Scenes, wanted: Sequence[Measurement], machine: Machine) -> tup
     width, middle = np.full(len(wanted), np.nan), np.full(len(wanted), np.nan)
     dose = np.array([m.dose for m in wanted]) * machine.dose_scale
     resist, above = machine.process.resist, machine.process.printed_above
+    if resist.threshold is None:
+        raise ConfigError("the resist has no threshold: anchor the process first")
     for view, latent in zip(seen.views, seen.latents(machine, seen.aerials(machine)), strict=True):
         grid = seen.grids[view.structure]
         along = rays(wanted, view.members, above, latent, grid)
