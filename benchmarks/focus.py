@@ -3,13 +3,17 @@ sets hold the truth, where the side of best focus is told, and the choice of fea
 
 from common import report  # noqa: I001 sets the environment before JAX starts
 
+from dataclasses import replace
+
 import focus_fields as ff
 import numpy as np
 
+from actinic.config import placed
 from actinic.operate.focus.choose import Candidates
-from actinic.operate.focus.estimate import WITHIN_NM, estimate
+from actinic.operate.focus.estimate import UNLIKELY, WITHIN_NM, estimate
 from actinic.operate.focus.problem import parameters
 from actinic.operate.focus.tabulate import tabulate
+from actinic.types import double
 
 FOCUS_NM = (-40, -32, -24, -16, -12, -8, -4, 0, 4, 8, 12, 16, 24, 32, 40)
 TRIALS, TRIALS_SHAPED, RANDOM = 400, 96, 400
@@ -82,6 +86,29 @@ def choice() -> None:
                 report("focus, choice tried", features=name, error_nm=square, wrong_side_percent=sides)
 
 
+def wrong_models() -> None:
+    """What a model that is wrong about the machine does: printed by the one, found by the other, 30 nm either side."""
+    machine = double(ff.machine())
+    lens, resist = "process.scanner.projector.", "process.resist."
+    threshold = 1.01 * float(machine.process.resist.threshold)
+    for name, key, value in (
+        ("none", lens + "na", 1.35), ("Z9 0.5 nm", lens + "zernikes_nm.Z9", 0.5),
+        ("Z12 0.5 nm", lens + "zernikes_nm.Z12", 0.5), ("diffusion 7.5 for 7 nm", resist + "diffusion_nm", 7.5),
+        ("threshold 1 % high", resist + "threshold", threshold),
+        ("NA 1.352 for 1.35", lens + "na", 1.352),
+    ):  # fmt: skip
+        printed = tabulate(placed(machine, key, np.float64(value)), ff.features(), focus_nm=60)
+        for focus in (-30.0, 30.0):
+            fields = ff.measured(printed, ("focus_nm", "dose_percent"), (focus, 0.0), seed=1, count=40)
+            found = [one for one in estimate(replace(fields, table=ff.table())) if one is not None]
+            value_of = np.array([one.best.value for one in found])
+            report(
+                "focus, wrong model", wrong=name, focus_nm=focus, focus_off_nm=float(np.median(value_of[:, 0]) - focus),
+                dose_off_percent=float(np.median(value_of[:, 1])), wrong_side=int(np.sum(value_of[:, 0] * focus < 0)),
+                doubted=int(sum(one.chance < UNLIKELY for one in found)), fields=len(found),
+            )  # fmt: skip
+
+
 def measured_error(chosen: tuple) -> tuple[float, float]:
     """Rms error of estimated focus over the range, and how many lie on the wrong side, for features measured."""
     off = []
@@ -98,6 +125,7 @@ def main() -> None:
     through_focus((), TRIALS)
     through_focus(("tilt", "curvature"), TRIALS_SHAPED)
     choice()
+    wrong_models()
 
 
 if __name__ == "__main__":

@@ -222,6 +222,10 @@ def test_the_twin_prints_what_the_verb_finds(tmp_path, capsys):
         assert len(pull) > 8 and np.abs(pull).max() < 4.5 and 0.5 < np.std(pull) < 1.5
     assert main(["wafer", "focus", str(sim / "cds.csv"), "--features", str(listed), "--prior", "35"]) == 2
     assert "MEAN:SIGMA" in capsys.readouterr().err
+    odd = tmp_path / "odd.csv"
+    odd.write_text(HEAD + "A,1,0,0,L,0,0,50\n")
+    assert main(["wafer", "focus", str(odd), "--features", str(listed)]) == 2
+    assert "line 2: feature L is not in the list" in capsys.readouterr().err
     chosen = tmp_path / "chosen.csv"
     assert main(["wafer", "features", str(listed), "--choose", "3", "--out", str(chosen)]) in (0, 1)
     assert len(read_features(chosen)) == 3

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..config import build, load_toml
 from ..config.toml import text
-from ..errors import ConfigError, NumericalError
+from ..errors import ConfigError, InputError, NumericalError
 from ..forward import anchored
 from ..operate.calibration import Machine
 from ..operate.focus.choose import Candidates, Choice
@@ -19,7 +19,7 @@ from ..operate.focus.estimate import UNLIKELY, WITHIN_NM, estimate
 from ..operate.focus.features import COLUMNS, Feature, read_features
 from ..operate.focus.problem import UNITS, Fields, parameters, unit
 from ..operate.focus.tabulate import tabulate
-from ..operate.widths import Rejected, read_widths
+from ..operate.widths import Rejected, Widths, read_widths
 from ..timing import Clock
 from ..wafer.widths import WidthTable
 from ..writing import write_file
@@ -88,6 +88,8 @@ def wafer_focus(
     names, prior, limits = parameters(fit.terms), fit.known(), fit.machine()
     measured, rejected = read_widths(cds)
     listed, table = features.table([name for name in names if name not in UNITS])
+    measured, unknown = _listed(measured, table, cds)
+    rejected = sorted([*rejected, *unknown], key=lambda one: one.line)
     lost = [name for name, width in zip(table.names, table.width_nm, strict=True) if np.isnan(width).all()]
     if lost:
         raise NumericalError(f"feature {', '.join(lost)} prints at no focus and dose: look at cd_nm, pitch_nm and kind")
@@ -111,6 +113,16 @@ def wafer_focus(
             (folder / "setpoints.csv").write_text(_setpoints_csv(found))
             write_run(folder, {"cds": Path(cds), "features": Path(features.file)}, found, result, command)
     return result
+
+
+def _listed(measured: Widths, table: WidthTable, cds: Path) -> tuple[Widths, list[Rejected]]:
+    """The rows whose feature is in the list, and the others."""
+    known = np.isin(measured.feature, table.names)
+    rows = zip(measured.line[~known], measured.feature[~known], strict=True)
+    unknown = [Rejected(int(line), f"feature {name} is not in the list of features") for line, name in rows]
+    if not known.any():
+        raise InputError(f"{cds}, line {unknown[0].line}: {unknown[0].reason}, nor is that of any row")
+    return measured[known], unknown
 
 
 def figures(found: Found, rejected: Sequence[Rejected]) -> dict:
