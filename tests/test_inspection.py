@@ -10,6 +10,7 @@ from scipy import stats
 from actinic.design.hotspots import Limits, Spot
 from actinic.errors import ConfigError, InputError
 from actinic.interfaces.cli.app import main
+from actinic.jobs import Spots
 from actinic.jobs.checked import told_spots
 from actinic.layout import Marker, read_markers, write_markers
 from actinic.operate.formats import Defect, positions_mm, read_klarf, write_klarf
@@ -150,6 +151,10 @@ def test_markers_of_klayout_are_read(tmp_path):
     ]
     write_markers(file, written, "TOP", "mask.gds")
     assert read_markers(file) == written
+    rule = Marker("mask width", (9e3, 0.0, 9.1e3, 1e3), "18 nm", 18.0)
+    write_markers(file, [*written, rule], "TOP", "mask.gds")
+    spots = Spots(file, origin_um=(0.0, -1.0)).read()
+    assert [(s.rank, s.kind, s.x_nm, s.y_nm) for s in spots] == [(1, "pinch", 100, 1150), (2, "bridge", 5500, 1500)]
     file.write_text("<nothing")
     with pytest.raises(InputError, match="cannot be read as a KLayout report"):
         read_markers(file)

@@ -39,7 +39,8 @@ class Spots:
     def read(self) -> list[Hotspot]:
         x0, y0 = (1e3 * v for v in self.origin_um)
         if Path(self.file).suffix == ".lyrdb":
-            boxes = [(one.kind, one.box_nm) for one in read_markers(self.file)]
+            # Broken mask rules are marked in the same file, and are nothing to look for on a wafer.
+            boxes = [(m.kind, m.box_nm) for m in read_markers(self.file) if not m.kind.startswith("mask ")]
             found = [
                 Hotspot(n, kind, (b[0] + b[2]) / 2, (b[1] + b[3]) / 2, 0.0) for n, (kind, b) in enumerate(boxes, 1)
             ]
