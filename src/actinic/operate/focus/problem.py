@@ -17,6 +17,8 @@ FOCUS, DOSE = "focus_nm", "dose_percent"
 SHAPES = (FOCUS, "tilt_x", "tilt_y", "curvature_x", "curvature_y")
 WORDS = {"focus": (FOCUS,), "dose": (DOSE,), "tilt": SHAPES[1:3], "curvature": SHAPES[3:]}
 UNITS = {FOCUS: "nm", DOSE: "%", "tilt_x": "nm/mm", "tilt_y": "nm/mm", "curvature_x": "nm/mm2", "curvature_y": "nm/mm2"}
+# Of a Zernike before any width, nm of path about 0: lenses are set up to less, and the table knows no more.
+ZERNIKE_NM = 2.0
 # About how large each is: where damping of steps begins.
 _SIZES = {FOCUS: 10.0, DOSE: 1.0, "tilt_x": 1.0, "tilt_y": 1.0, "curvature_x": 0.1, "curvature_y": 0.1}
 
@@ -103,19 +105,21 @@ class Fields:
     def rows(self, which: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals (k, n), predicted less measured over sigma, and derivatives (k, n, p) of some fields.
 
-        A prior is one more row, the last.
+        Priors, of the focus and of each Zernike, are one more row each, the last ones.
         """
         width, slope = self.predicted(which, p)
         real = np.isfinite(self.sigma_nm[which])
         scale = np.where(real, 1 / self.sigma_nm[which], 0.0)
         residual = np.where(real, (width - self.cd_nm[which]) * scale, 0.0)
         slope = np.where(real[..., None], slope * scale[..., None], 0.0)
+        known = [(k, 0.0, ZERNIKE_NM) for k, name in enumerate(self.names) if name not in UNITS]
         if self.prior_nm is not None:
-            mean, spread = self.prior_nm
+            known.append((self.names.index(FOCUS), *self.prior_nm))
+        for k, mean, spread in known:
             own = np.zeros((len(which), 1, len(self.names)))
-            own[..., self.names.index(FOCUS)] = 1 / spread
-            off = (p[:, [self.names.index(FOCUS)]] - mean) / spread
-            return np.concatenate([residual, off], axis=1), np.concatenate([slope, own], axis=1)
+            own[..., k] = 1 / spread
+            residual = np.concatenate([residual, (p[:, [k]] - mean) / spread], axis=1)
+            slope = np.concatenate([slope, own], axis=1)
         return residual, slope
 
     def predicted(self, which: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
