@@ -125,6 +125,19 @@ def test_overlay_page_python(tmp_path, monkeypatch, capsys):
     assert 0.001 < names["matching"].chance < 1 and capsys.readouterr().out
 
 
+def test_focus_page_python(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "focus.md", tmp_path, monkeypatch)
+    assert names["found"].determined
+
+
+def test_uniformity_page_python(tmp_path, monkeypatch):
+    assert run(ROOT / "docs" / "uniformity.md", tmp_path, monkeypatch)["found"].part("lot").sigma_nm > 0.3
+
+
+def test_inspect_page_python(tmp_path, monkeypatch):
+    assert len(run(ROOT / "docs" / "inspect.md", tmp_path, monkeypatch)["made"]) == 10
+
+
 def test_control_page_python(tmp_path, monkeypatch):
     names = run(ROOT / "docs" / "control.md", tmp_path, monkeypatch)
     assert names["proposal"].stage == "closed" and names["setpoint"] == pytest.approx(1.0, abs=0.05)

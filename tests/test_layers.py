@@ -70,6 +70,12 @@ EXCEPTIONS: dict[str, str] = {
     "jobs.smo_report imports interfaces.window_plots": "as above",
     "jobs.calibrate imports interfaces.residuals": "as above",
     "jobs.calibrate imports interfaces.report": "as above",
+    "jobs.focus_report imports interfaces.focus_plots": "as above",
+    "jobs.focus_report imports interfaces.report": "as above",
+    "jobs.inspection_report imports interfaces.inspection_plots": "as above",
+    "jobs.inspection_report imports interfaces.report": "as above",
+    "jobs.uniformity imports interfaces.report": "as above",
+    "jobs.uniformity imports interfaces.uniformity_plots": "as above",
     "jobs.wafer_fit_report imports interfaces.report": "as above",
     "jobs.wafer_fit_report imports interfaces.wafer_plots": "as above",
 }

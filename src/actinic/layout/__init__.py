@@ -22,6 +22,7 @@ from .io import parse_window as parse_window
 from .io import read_layout as read_layout
 from .io import write_layout as write_layout
 from .markers import Marker as Marker
+from .markers import read_markers as read_markers
 from .markers import write_markers as write_markers
 from .packed import packed as packed
 from .packed import unpacked as unpacked

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import klayout.db as db
 import klayout.rdb as rdb
 
+from ..errors import InputError
 from ..writing import appearing
 from .files import guarded
 
@@ -37,3 +38,31 @@ def write_markers(path: Path, markers: Iterable[Marker], top: str, source: str) 
             item.add_value(float(value))
     with appearing(path) as part:
         guarded(f"{path}: cannot be written", lambda: database.save(str(part)))
+
+
+def read_markers(path: Path) -> list[Marker]:
+    """The places of a KLayout report database in its order; InputError where it cannot be read.
+
+    Items without a box or polygon are left out; the text is all of an item's texts, the value its first number.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    database = rdb.ReportDatabase("read")
+    guarded(f"{path}: cannot be read as a KLayout report database", lambda: database.load(str(path)))
+    markers = []
+    for item in database.each_item():
+        box, texts, value = db.DBox(), [], None
+        for one in item.each_value():
+            if one.is_box():
+                box += one.box()
+            elif one.is_polygon():
+                box += one.polygon().bbox()
+            elif one.is_float():
+                value = one.float() if value is None else value
+            elif one.is_string():
+                texts.append(one.string())
+        if not box.empty():
+            kind = database.category_by_id(item.category_id()).name()
+            x0, y0, x1, y1 = (round(1000 * v, 6) for v in (box.left, box.bottom, box.right, box.top))
+            markers.append(Marker(kind, (x0, y0, x1, y1), ", ".join(texts), value))
+    return markers

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,8 @@ from ..errors import ConfigError, InputError, NumericalError
 REPEAT = "repeat"
 # Of the spread of the measurements: a standard deviation below counts as nothing, one above as without bound.
 _LEAST, _MOST = 1e-3, 100.0
+# Of the deviance: at its least, and along a profile that is to be right to a hundredth of its rise of 3.84.
+_TIGHT, _LOOSE = 1e-12, 1e-4
 
 
 @dataclass(frozen=True)
@@ -233,10 +236,16 @@ class _Restricted:
         middle = float(np.sqrt(np.sum(best[chosen] ** 2)))
         limit = self.deviance(best)[0] + stats.chi2.ppf(0.95, 1)
 
+        nearest = {middle: np.maximum(best, 0.05 * self.spread)}
+
+        @cache
         def excess(size: float) -> float:
-            start = np.maximum(best, 0.05 * self.spread)
+            # From the solution for the nearest size.
+            start = nearest[min(nearest, key=lambda known: abs(known - size))].copy()
             start[chosen] *= size / np.sqrt(np.sum(start[chosen] ** 2))
-            return self._descend(start, chosen, size).fun - limit
+            found = self._descend(start, chosen, size, _LOOSE)
+            nearest[size] = np.maximum(found.x, 1e-3) * self.spread
+            return found.fun - limit
 
         high = max(1.5 * middle, 0.1 * self.spread)
         while excess(high) < 0:
@@ -250,9 +259,11 @@ class _Restricted:
         return self._root(excess, least, middle), top
 
     def _root(self, excess: Callable[[float], float], low: float, high: float) -> float:
-        return float(np.asarray(optimize.brentq(excess, low, high, xtol=1e-4 * self.spread)))
+        return float(np.asarray(optimize.brentq(excess, low, high, xtol=2e-4 * self.spread)))
 
-    def _descend(self, start: np.ndarray, chosen=(), size: float = 0.0) -> optimize.OptimizeResult:
+    def _descend(
+        self, start: np.ndarray, chosen=(), size: float = 0.0, tolerance: float = _TIGHT
+    ) -> optimize.OptimizeResult:
         """The least deviance, the root of the sum of the chosen variances held at a size; in units of the spread."""
 
         def scaled(x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -273,5 +284,5 @@ class _Restricted:
             jac=True,
             bounds=[(0.0, _MOST)] * (start.size - 1) + [(_LEAST, _MOST)],
             constraints=constraint if len(chosen) else (),
-            options={"ftol": 1e-12, "maxiter": 300},
+            options={"ftol": tolerance, "maxiter": 300},
         )

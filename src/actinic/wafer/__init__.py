@@ -16,4 +16,5 @@ from .terms import Term as Term
 from .terms import design as design
 from .terms import evaluate as evaluate
 from .terms import term as term
+from .widths import WidthTable as WidthTable
 from .zernike import fringe as fringe

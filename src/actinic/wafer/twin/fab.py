@@ -50,7 +50,7 @@ class Fab:
         streams = np.random.SeedSequence(seed).spawn(4)
         mix, self._moved, self._measured, blank = (np.random.default_rng(s) for s in streams)
         self.terms = tuple(twin.terms)
-        true = _mix(twin, mix)
+        self.numbers = true = _mix(twin, mix)
         self._maintained = _maintenance(twin, true["tool"], mix)
         self.disturbance = np.stack(
             [scale * _history(twin, true, self._maintained, self._moved) for scale in twin.terms.values()], axis=1
@@ -110,6 +110,11 @@ class Fab:
                 lot += [(arrives + int(later) + 1, noise[1], VALID)]
             events.append(lot if sampled else [])
         return events
+
+
+def history(fab: Fab, random) -> np.ndarray:
+    """Another quantity of the same fab (lot,), which drifts and steps as an overlay term of scale 1 does."""
+    return _history(fab.twin, fab.numbers, fab._maintained, random)
 
 
 def _mix(twin: Twin, random) -> dict[str, np.ndarray]:

@@ -48,6 +48,16 @@ class Twin:
     step_nm: Size = 4.0
     ramp_nm: Annotated[float, Field(json_schema_extra=NM)] = 0.0  # wear of every tool a lot, undone by maintenance
     etch_nm: Size = 0.0  # offset from develop to etch, of each product
+    # What is printed, where features are measured; the first four and the Zernikes for each nm of the first term
+    focus_nm: Size = 1.0
+    dose_percent: Annotated[float, Field(ge=0)] = 0.1
+    tilt_x: Annotated[float, Field(ge=0)] = 0.03  # nm/mm
+    tilt_y: Annotated[float, Field(ge=0)] = 0.03
+    zernikes_nm: dict[str, float] = field(default_factory=dict)
+    focus_offset_nm: Annotated[float, Field(json_schema_extra=NM)] = 0.0  # set on purpose
+    bow_nm: Annotated[float, Field(json_schema_extra=NM)] = 5.0  # of focus, from the middle of the wafer to its edge
+    field_focus_nm: Size = 6.0  # from field to field
+    field_dose_percent: Annotated[float, Field(ge=0)] = 0.3
     gain: float = 1.0  # of the actuator; the controller believes 1
     # What is measured
     noise_nm: Size = 0.4
