@@ -130,6 +130,11 @@ def test_control_page_python(tmp_path, monkeypatch):
     assert names["proposal"].stage == "closed" and names["setpoint"] == pytest.approx(1.0, abs=0.05)
 
 
+def test_monitor_page_python(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "monitor.md", tmp_path, monkeypatch)
+    assert names["chart"].arl() == pytest.approx(1480, rel=1e-3)
+
+
 def test_smo_page_python(tmp_path, monkeypatch, capsys):
     names = run(ROOT / "docs" / "smo.md", tmp_path, monkeypatch)
     assert names["found"].latitude > 0.1 and len(names["cuts"]) == 2

@@ -25,6 +25,8 @@ from .measurements import export as export
 from .measurements import ingest as ingest
 from .measurements import invalidate as invalidate
 from .measurements import lots as lots
+from .monitor import MonitorSettings as MonitorSettings
+from .monitor import monitor as monitor
 from .plan import plan as plan
 from .replay import replay as replay
 from .roughness import roughness as roughness

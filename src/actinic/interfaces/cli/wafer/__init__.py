@@ -11,10 +11,11 @@ from .ingest import ingest
 from .invalidate import invalidate
 from .ledger import ledger
 from .lots import lots
+from .monitor import monitor
 from .plan import plan
 from .replay import replay
 from .simulate import simulate
 
-wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan, control.", rich_markup_mode=None)
-for verb in (fit, plan, control, replay, simulate, ledger, ingest, export, lots, invalidate, convert):
+wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan, control, watch.", rich_markup_mode=None)
+for verb in (fit, plan, control, replay, simulate, ledger, monitor, ingest, export, lots, invalidate, convert):
     wafer.command(epilog=NOTES)(deferred(verb))
