@@ -132,7 +132,12 @@ def test_control_page_python(tmp_path, monkeypatch):
 
 def test_monitor_page_python(tmp_path, monkeypatch):
     names = run(ROOT / "docs" / "monitor.md", tmp_path, monkeypatch)
-    assert names["chart"].arl() == pytest.approx(1480, rel=1e-3)
+    assert names["chart"].arl() == pytest.approx(1478.5, rel=1e-3)
+
+
+def test_predict_page_python(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "predict.md", tmp_path, monkeypatch)
+    assert names["model"].lots == 4 and not names["found"].known[1]
 
 
 def test_smo_page_python(tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""Pictures of a machine in operation: wafers watched and which sensors speak.
+"""Pictures of a machine in operation: wafers watched and which sensors speak; values foretold.
 
 As in `plots`, every function draws on `ax` or on a new figure of its own and returns the axes.
 """
@@ -6,7 +6,7 @@ As in `plots`, every function draws on `ax` or on a new figure of its own and re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -70,4 +70,41 @@ def contributions(findings: Sequence[Finding], chart: Chart, ax: Axes | None = N
     ax.tick_params(labelsize=7)
     ax.spines[:].set_visible(False)
     _bar(ax, picture, f"score (limit {chart.limit:.1f} standard deviations)", extend="both")
+    return ax
+
+
+def foretold(result: dict[str, Any], ax: Axes | None = None) -> Axes:
+    """Measured over foretold with intervals, the diagonal between."""
+    ax = _axes(ax, 0.8, right=0.2, top=0.35)
+    rows = [row for row in result["wafers"] if row["measured"] is not None]
+    value, low, high, measured = (np.array([row[k] for row in rows]) for k in ("value", "low", "high", "measured"))
+    inside = (measured >= low) & (measured <= high)
+    ends = [min(low.min(), measured.min()), max(high.max(), measured.max())]
+    ax.plot(ends, ends, color=SOFT, linewidth=0.8)
+    for of, color, name in ((inside, MASK, "in its interval"), (~inside, PRINTED, "outside")):
+        if of.any():
+            bars = np.stack([value - low, high - value])[:, of]
+            style = dict(fmt="o", color=color, markersize=3.2, elinewidth=0.6, markeredgewidth=0)
+            ax.errorbar(value[of], measured[of], xerr=bars, label=f"{name} ({of.sum()})", **style)
+    ax.set(xlabel=f"foretold {result['quantity']}", ylabel=f"measured {result['quantity']}")
+    _legend(ax, None)
+    return ax
+
+
+def errors_by_lot(result: dict[str, Any], ax: Axes | None = None) -> Axes:
+    """Measured less foretold in order, a band for the interval, lines between lots."""
+    ax = _axes(ax, 0.55, right=0.2, top=0.35)
+    rows = [row for row in result["wafers"] if row["measured"] is not None]
+    place = np.arange(1, len(rows) + 1)
+    error = np.array([row["measured"] - row["value"] for row in rows])
+    half = np.array([row["high"] - row["value"] for row in rows])
+    for n in range(1, len(rows)):
+        if rows[n]["lot"] != rows[n - 1]["lot"]:
+            ax.axvline(n + 0.5, color=SOFT, linewidth=0.5)
+    ax.axhline(0.0, color=SOFT, linewidth=0.8)
+    name = f"{100 * result['level']:g} % interval"
+    ax.fill_between(place, -half, half, step="mid", color=MASK, alpha=0.15, linewidth=0, label=name)
+    ax.plot(place, error, "o", color=MASK, markersize=3.2, markeredgewidth=0, label="measured − foretold")
+    ax.set(xlabel="wafer, lot by lot", ylabel=result["quantity"])
+    _legend(ax, None)
     return ax

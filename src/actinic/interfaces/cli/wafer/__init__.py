@@ -13,9 +13,10 @@ from .ledger import ledger
 from .lots import lots
 from .monitor import monitor
 from .plan import plan
+from .predict import predict
 from .replay import replay
 from .simulate import simulate
 
 wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan, control, watch.", rich_markup_mode=None)
-for verb in (fit, plan, control, replay, simulate, ledger, monitor, ingest, export, lots, invalidate, convert):
+for verb in (fit, plan, control, replay, simulate, ledger, monitor, predict, ingest, export, lots, invalidate, convert):
     wafer.command(epilog=NOTES)(deferred(verb))
