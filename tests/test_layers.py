@@ -66,6 +66,8 @@ MAX_LINES, MAX_ARGUMENTS = 600, 8
 EXCEPTIONS: dict[str, str] = {
     "jobs.finish imports interfaces.plots": "a run folder is not whole without its report",
     "jobs.finish imports interfaces.report": "as above; neither knows jobs",
+    "jobs.diagnose imports interfaces.diagnosis_plots": "as above",
+    "jobs.diagnose imports interfaces.report": "as above",
     "jobs.monitor imports interfaces.operation_plots": "as above",
     "jobs.monitor imports interfaces.report": "as above",
     "jobs.predict imports interfaces.operation_plots": "as above",

@@ -15,6 +15,8 @@ from .correct import Elsewhere as Elsewhere
 from .correct import Etched as Etched
 from .correct import correct as correct
 from .correct import demo as demo
+from .diagnose import diagnose as diagnose
+from .diagnose import incident as incident
 from .expose import expose as expose
 from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor

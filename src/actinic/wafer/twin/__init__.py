@@ -3,6 +3,8 @@
 from .fab import Fab as Fab
 from .fab import FabLot as FabLot
 from .fab import FabResult as FabResult
+from .incidents import Incident as Incident
+from .incidents import Machine as Machine
 from .settings import MISSPECIFIED as MISSPECIFIED
 from .settings import VARIANTS as VARIANTS
 from .settings import Twin as Twin

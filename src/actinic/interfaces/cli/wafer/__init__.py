@@ -5,8 +5,10 @@ import typer
 from ..options import NOTES, deferred
 from .control import control
 from .convert import convert
+from .diagnose import diagnose
 from .export import export
 from .fit import fit
+from .incident import incident
 from .ingest import ingest
 from .invalidate import invalidate
 from .ledger import ledger
@@ -18,5 +20,9 @@ from .replay import replay
 from .simulate import simulate
 
 wafer = typer.Typer(help="Measured wafers: keep what was measured, fit, plan, control, watch.", rich_markup_mode=None)
-for verb in (fit, plan, control, replay, simulate, ledger, monitor, predict, ingest, export, lots, invalidate, convert):
+VERBS = (
+    fit, plan, control, replay, simulate, ledger, monitor, predict, diagnose, incident,
+    ingest, export, lots, invalidate, convert,
+)  # fmt: skip
+for verb in VERBS:
     wafer.command(epilog=NOTES)(deferred(verb))
