@@ -11,7 +11,19 @@ from dataclasses import replace
 import numpy as np
 
 from actinic.jobs.monitor import counts
-from actinic.operate.monitor import Baseline, Settings, carried_scale, designed, read_traces, trace_features, watch
+from actinic.operate.monitor import (
+    Baseline,
+    Settings,
+    carried_scale,
+    designed,
+    library,
+    read_traces,
+    resembling,
+    suspects,
+    trace_features,
+    watch,
+)
+from actinic.operate.monitor.resemble import kind
 from actinic.operate.monitor.watch import NORMAL
 
 FILE = "local_only/lam9600/lam9600_experiments_29_31.npz"
@@ -35,12 +47,14 @@ def main(what: set[str]) -> None:
 def lengths() -> None:
     """Simulated run lengths over theory's, seed 0; 20,000 runs each."""
     random = np.random.default_rng(0)
-    for kind in ("shewhart", "ewma", "cusum"):
-        chart = designed(kind, 370.4)
+    for chart_kind in ("shewhart", "ewma", "cusum"):
+        chart = designed(chart_kind, 370.4)
         for shift in (0.0, 0.5, 1.0, 2.0, 3.0):
             found = _lengths(chart, random, shift, 20000)
             half = 1.96 * found.std() / np.sqrt(found.size)
-            report("run length", chart=kind, shift=shift, theory=chart.arl(shift), simulated=found.mean(), half=half)
+            report(
+                "run length", chart=chart_kind, shift=shift, theory=chart.arl(shift), simulated=found.mean(), half=half
+            )
 
 
 def _lengths(chart, random, shift, runs) -> np.ndarray:
@@ -79,12 +93,17 @@ def _etcher():
 
 
 def _both_ways(traces, settings):
-    found = []
+    """Findings of both experiments by the other, and the known faults that each alarm resembles."""
+    found, alike = [], []
     for here, there in (("l29", "l31"), ("l31", "l29")):
         rows = zip(traces.regimes, traces.labels, strict=True)
         normal = [n for n, (regime, label) in enumerate(rows) if regime == there and label == NORMAL]
-        found += watch(trace_features(traces, normal), [here], [there], settings)[0]
-    return found
+        features = trace_features(traces, normal)
+        some, _, plotted = watch(features, [here], [there], settings)
+        known = library(features, [there], settings)
+        found += some
+        alike += [resembling(row, known) for row in plotted]
+    return found, alike
 
 
 def etcher() -> None:
@@ -92,14 +111,22 @@ def etcher() -> None:
     traces = _etcher()
     if traces is None:
         return
-    found = _both_ways(traces, Settings())
-    faults = [one for one in found if one.label != NORMAL]
-    top = [(one, [s for s, *_ in one.sensors[:3]]) for one in faults if one.status == "alarm"]
+    found, alike = _both_ways(traces, Settings())
+    faults = [(one, like) for one, like in zip(found, alike, strict=True) if one.label != NORMAL]
+    alarms = []
+    for one, like in faults:
+        if one.status == "alarm":
+            alarms.append(
+                (kind(one.label).split()[0], [s for s, *_ in one.sensors[:3]], suspects(like, one.sensors), like)
+            )
     report(
         "etcher", **counts(found),
-        channel_in_top_three=sum(MOVED[one.label.split()[0]] in names for one, names in top),
-        part_in_top_three=sum(any(n.startswith(one.label.split()[0]) for n in names) for one, names in top),
-        missed=[f"{one.label} ({one.status}, {one.worst:.2f})" for one in faults if one.status != "alarm"],
+        channel_in_top_three_sensors=sum(MOVED[name] in sensors for name, sensors, *_ in alarms),
+        part_in_top_three_sensors=sum(any(s.startswith(name) for s in sensors) for name, sensors, *_ in alarms),
+        named_first_by_likeness=sum(like[0][0] == name for name, *_, like in alarms),
+        in_three_suspects=sum(bool({name, MOVED[name]} & set(three)) for name, _, three, _ in alarms),
+        part_in_three_suspects=sum(any(s.startswith(name) for s in three) for name, _, three, _ in alarms),
+        missed=[f"{one.label} ({one.status}, {one.worst:.2f})" for one, _ in faults if one.status != "alarm"],
     )  # fmt: skip
 
 
@@ -112,7 +139,7 @@ def choices() -> None:
         *({"carried": v} for v in (2.0, 3.0, 6.0, 10.0)), *({"memory": v} for v in (5.0, 20.0, np.inf)),
         *({"arl": v} for v in (100.0, 200.0, 1000.0)), {"recentre": 5},
     ):  # fmt: skip
-        n = counts(_both_ways(traces, replace(Settings(), **change)))
+        n = counts(_both_ways(traces, replace(Settings(), **change))[0])
         report("etcher, other settings", change={k: str(v) for k, v in change.items()},
                false_alarms=n["false_alarms"], normal=n["normal"], found=n["found"], faults=n["faults"])  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 
 from actinic.interfaces.cli.app import main
 from actinic.operate.diagnose import Case, Effect, Line, clocks, diagnose, effect, roots, sparse
-from actinic.operate.diagnose.diagnose import leaf_evidence, pattern_evidence
+from actinic.operate.diagnose.diagnose import common, leaf_evidence, pattern_evidence
 from actinic.wafer import ExposureMap, Places
 from actinic.wafer.faults import BOSSUNG, CAUSES, FOCUS, LEAVES, NOISE_NM, OVERLAY, PARTS, WIDTH, leaves_of, shapes
 from actinic.wafer.twin import Machine
@@ -72,6 +72,18 @@ def test_clocks_are_set_right_by_what_all_write_at_once():
     middle = np.median(list(apart.values()))
     assert max(abs(v - middle) for v in apart.values()) < 1.0 and max(abs(v) for v in incident.skew_s.values()) > 200
     assert all(sigma < 1.0 for _, sigma in found.values())
+
+
+def test_warnings_are_told_by_the_common_clock():
+    lines = [Line(600.0 * n + 90.0 * (s == "a"), s, "info", "LOT", f"{n}") for n in range(6) for s in "abc"]
+    lines += [
+        Line(1090.0, "a", "warning", "1", ""),
+        Line(1000.0, "b", "warning", "1", ""),
+        Line(5.0, "c", "alarm", "2", ""),
+    ]
+    case = Case(tuple(lines), None, np.zeros(0), np.zeros(0))
+    times = common(case, clocks(lines))
+    assert times["a"] == pytest.approx(times["b"]) and len(times["c"]) == 0
 
 
 def test_a_source_that_never_wrote_with_the_others_has_no_clock():

@@ -13,10 +13,13 @@ from actinic.operate.monitor import (
     designed,
     read_table,
     read_traces,
+    resembling,
+    suspects,
     trace_features,
     watch,
 )
 from actinic.operate.monitor.features import resolution
+from actinic.operate.monitor.resemble import kind
 
 SHIFTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 
@@ -153,6 +156,19 @@ def test_a_fault_is_found_after_a_change_of_regime_and_its_sensor_named(tmp_path
     assert [one.wafer for one in findings if one.status == "alarm"] == ["b09"]
     assert next(one for one in findings if one.wafer == "b09").sensors[0][0] == "s1"
     assert [one.wafer for one in findings if one.status == "baseline"] == ["b01", "b02", "b03"]
+
+
+def test_a_fault_is_named_by_the_one_it_resembles(tmp_path):
+    random = np.random.default_rng(12)
+    up, side = np.zeros(40), np.zeros(40)
+    up[[3, 7, 9]], side[[20, 21]] = (5.0, -4.0, 2.0), (6.0, 3.0)
+    known = [("flow", up), ("power", side), ("flow", up + random.standard_normal(40))]
+    assert resembling(-0.7 * up + random.standard_normal(40), known)[0][0] == "flow"  # the other way round, and weaker
+    assert resembling(side * np.where(np.arange(40) == 21, np.nan, 1), known)[0][0] == "power"
+    assert kind("TCP +50") == "TCP" and kind("He Chuck") == "He Chuck" and kind("Pr -2.5 %") == "Pr"
+    sensors = (("tuner", 9.0, ""), ("valve", 5.0, ""), ("load", 4.5, ""))
+    assert suspects([("flow", 0.6)], sensors) == ["flow", "tuner", "valve"]
+    assert suspects([("flow", 0.1)], sensors) == ["tuner", "valve", "load"]
 
 
 def test_a_label_changes_no_score(tmp_path):

@@ -13,7 +13,20 @@ from ..config import to_toml
 from ..errors import InputError
 from ..interfaces import operation_plots
 from ..interfaces.report import Report, write_report
-from ..operate.monitor import Chart, Features, Finding, Traces, designed, read_table, read_traces, trace_features, watch
+from ..operate.monitor import (
+    Chart,
+    Features,
+    Finding,
+    Traces,
+    designed,
+    library,
+    read_table,
+    read_traces,
+    resembling,
+    suspects,
+    trace_features,
+    watch,
+)
 from ..operate.monitor import Settings as MonitorSettings
 from ..operate.monitor.features import joined
 from .folder import provenance, refuse_existing, run_folder
@@ -35,10 +48,10 @@ def monitor(
     if out is not None:
         refuse_existing(Path(out), force)
     file, reference = Path(file), None if reference is None else Path(reference)
-    findings, chart, plotted, features = _watched(file, reference, settings)
+    findings, chart, plotted, features, alike = _watched(file, reference, settings)
     result = {
         "verdict": "",
-        "wafers": [_plain(one) for one in findings],
+        "wafers": [_plain(one, like) for one, like in zip(findings, alike, strict=True)],
         "limit": chart.limit,
         "chart": asdict(chart),
         "arl": settings.arl,
@@ -98,16 +111,19 @@ def _watched(file: Path, reference: Path | None, settings: MonitorSettings):
         raise InputError(f"{reference}: traces and tables cannot be compared")
     whole = _together([source, *found])
     regimes = tuple(dict.fromkeys(source.regimes))
-    findings, plotted, features, chart = [], [], None, None
+    findings, plotted, alike, features, chart = [], [], [], None, None
     for regime in regimes:
         others = [r for r in dict.fromkeys(whole.regimes) if r != regime and (not found or r not in regimes)]
         features = whole if isinstance(whole, Features) else _features(whole, others or [regime])
         some, chart, values = watch(features, [regime], others, settings)
         findings += some
         plotted.append(values)
+        known = library(features, others, settings)
+        for one, row in zip(some, values, strict=True):
+            alike.append(resembling(row, known) if one.status == "alarm" else [])
     if features is None:
         raise InputError(f"{file}: no wafer to watch")
-    return findings, chart or designed(settings.chart, settings.arl), np.concatenate(plotted), features
+    return findings, chart or designed(settings.chart, settings.arl), np.concatenate(plotted), features, alike
 
 
 def _read(file: Path) -> Traces | Features:
@@ -142,11 +158,20 @@ def _features(traces: Traces, regimes) -> Features:
     return trace_features(traces, usable)
 
 
-def _plain(one: Finding) -> dict[str, Any]:
+def _plain(one: Finding, alike: list[tuple[str, float]]) -> dict[str, Any]:
     sensors = [{"sensor": s, "value": v, "feature": name} for s, v, name in one.sensors[:SHOWN]]
     worst = one.worst if np.isfinite(one.worst) else None
-    return {"wafer": one.wafer, "regime": one.regime, "label": one.label, "status": one.status, "worst": worst,
-            "sensors": sensors, "missing": one.missing}  # fmt: skip
+    return {
+        "wafer": one.wafer,
+        "regime": one.regime,
+        "label": one.label,
+        "status": one.status,
+        "worst": worst,
+        "sensors": sensors,
+        "resembles": [{"fault": name, "cosine": cosine} for name, cosine in alike],
+        "suspects": suspects(alike, one.sensors) if one.status == "alarm" else [],
+        "missing": one.missing,
+    }
 
 
 def _csv(findings: list[Finding], chart: Chart) -> str:
@@ -178,12 +203,13 @@ def _report(result, findings, chart, configuration, origin, command) -> Report:
         numbers.append(("False alarms", str(n["false_alarms"]), "", f"of {n['normal']} wafers labelled normal"))
     if n["faults"]:
         numbers.append(("Faults found", str(n["found"]), "", f"of {n['faults']} labelled faults"))
-    rows = [("wafer", "label", "status", "worst, σ", "first sensor", "second", "third")]
-    for one in findings:
+    rows = [("wafer", "label", "status", "worst, σ", "resembles", "first sensor", "second", "third")]
+    for one, plain in zip(findings, result["wafers"], strict=True):
         if one.status in ("alarm", "incomplete"):
             said = [f"{name} ({value:+.1f})" for _, value, name in one.sensors[:3]] + [""] * 3
             worst = f"{one.worst:.1f}" if np.isfinite(one.worst) else ""
-            rows.append((one.wafer, one.label, one.status, worst, *said[:3]))
+            like = [f"{r['fault']} ({r['cosine']:.2f})" for r in plain["resembles"][:1]] + [""]
+            rows.append((one.wafer, one.label, one.status, worst, like[0], *said[:3]))
     figures = [("The largest of all features, wafer by wafer", operation_plots.watched(findings, chart).figure)]
     if len(rows) > 1:
         caption = "What each sensor says of the wafers that are not in order"

@@ -50,7 +50,7 @@ def diagnose(case: Case, causes: Sequence[Cause] = CAUSES, threshold: float = 0.
     """The causes of a case, likeliest first; none is named where `unknown` passes the threshold."""
     found = effect(case.maps, case.time_s, case.innovations)
     ahead = clocks(case.events)
-    times = _warnings(case, ahead)
+    times = common(case, ahead)
     log_s = min((at.min() for at in times.values() if at.size), default=0.0)
     log_of = roots(times, found.onset_s, log_s)
     since = {source: began(at, found.onset_s, log_s) for source, at in times.items()}
@@ -130,7 +130,7 @@ def _normal(x: np.ndarray, covariance: np.ndarray) -> float:
     return float(-0.5 * np.sum(np.linalg.solve(factor, x) ** 2) - np.log(np.diag(factor)).sum())
 
 
-def _warnings(case: Case, ahead) -> dict[str, np.ndarray]:
+def common(case: Case, ahead: dict[str, tuple[float, float]]) -> dict[str, np.ndarray]:
     """Times of warnings by the common clock, of every source."""
     found: dict[str, list[float]] = {source: [] for source in ahead}
     for line in case.events:

@@ -10,6 +10,9 @@ from .features import Traces as Traces
 from .features import trace_features as trace_features
 from .read import read_table as read_table
 from .read import read_traces as read_traces
+from .resemble import library as library
+from .resemble import resembling as resembling
+from .resemble import suspects as suspects
 from .watch import Finding as Finding
 from .watch import Settings as Settings
 from .watch import watch as watch

@@ -42,12 +42,13 @@ def monitor(
 
 
 def _text(result: dict[str, Any]) -> str:
-    rows = [("wafer", "label", "", "sigma", "sensors")]
+    rows = [("wafer", "label", "", "sigma", "like", "sensors")]
     for one in result["wafers"]:
         if one["status"] in ("alarm", "incomplete"):
             sensors = ", ".join(f"{s['sensor']} {s['value']:+.1f}" for s in one["sensors"][:3])
             worst = number(one["worst"], 1) if one["worst"] is not None else ""
-            rows.append((one["wafer"], one["label"], one["status"], worst, sensors))
+            like = f"{one['resembles'][0]['fault']} {one['resembles'][0]['cosine']:.2f}" if one["resembles"] else ""
+            rows.append((one["wafer"], one["label"], one["status"], worst, like, sensors))
     n = result["counts"]
     said = []
     if n["normal"]:
@@ -55,5 +56,5 @@ def _text(result: dict[str, Any]) -> str:
     if n["faults"]:
         said.append(f"{n['found']} of {n['faults']} labelled faults found")
     head = f"{result['verdict']} Limit {result['limit']:.2f} sigma, one false alarm in {result['arl']:g} wafers."
-    parts = [head, columns(rows, "<<<><") if len(rows) > 1 else "", "; ".join(said), str(result["run"] or "")]
+    parts = [head, columns(rows, "<<<><<") if len(rows) > 1 else "", "; ".join(said), str(result["run"] or "")]
     return "\n\n".join(part for part in parts if part)
