@@ -139,6 +139,18 @@ def test_predict_foretells_lots_and_wafers_not_measured(files, tmp_path, capsys)
     assert made == {"run.toml", "result.json", "wafers.csv", "provenance.json", "report.html"}
 
 
+def test_new_lots_measured_after_all_are_compared_and_not_learnt_from(files, tmp_path, capsys):
+    arrays = np.load(files / "signals.npz")
+    new = {k: arrays[k] for k in arrays if k == "signals" or k.startswith("lot05")}
+    np.savez(tmp_path / "new.npz", **new)
+    (tmp_path / "new.csv").write_text("lot,wafer,depth_um\n5,1,39.5\n5,2,41\n5,4,40\n")
+    words = (files / "signals.npz", files / "depth.csv", "--new", tmp_path / "new.npz")
+    _, result, _ = _cli(capsys, "wafer", "predict", *words, "--new-values", tmp_path / "new.csv")
+    _, without, _ = _cli(capsys, "wafer", "predict", *words)
+    assert result["new_lots"][-1]["wafers"] == 3 and "r2" in result["new_lots"][-1] and not without["new_lots"]
+    assert [w["value"] for w in result["wafers"]] == [w["value"] for w in without["wafers"]]
+
+
 def test_a_wafer_that_must_be_measured_leaves_with_1(files, capsys):
     code, result, _ = _cli(capsys, "wafer", "predict", files / "signals.npz", files / "depth.csv", "--spec", "10,38")
     assert code == 1 and any(row["decision"] != "in spec" for row in result["wafers"] if row["how"] == "new")

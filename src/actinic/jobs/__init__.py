@@ -30,6 +30,7 @@ from .measurements import lots as lots
 from .monitor import MonitorSettings as MonitorSettings
 from .monitor import monitor as monitor
 from .plan import plan as plan
+from .predict import NewRuns as NewRuns
 from .predict import predict as predict
 from .replay import replay as replay
 from .roughness import roughness as roughness

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,21 @@ HEADER = ["lot", "wafer", "how", "value", "low", "high", "decision", "measured"]
 LEFT_OUT, NEW = "lot left out", "new"
 
 
+@dataclass(frozen=True)
+class NewRuns:
+    """Signals of runs to foretell, and if they were measured after all, their values to compare with."""
+
+    signals: Path
+    values: Path | None = None
+
+
 def predict(
-    signals: Path, values: Path, *, new: Path | None = None, level: float = 0.9,
+    signals: Path, values: Path, *, new: "NewRuns | None" = None, level: float = 0.9,
     spec: tuple[float, float] | None = None, out: Path | None = None, force: bool = False, command: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Learn from the runs of `signals` that have one of `values`; foretell every lot by the others, and the rest.
 
-    The rest are runs of `signals` without a value, and all of `new`; values of those are only compared.
+    The rest are the runs of `new`, whose values are compared and not learnt from, else those of `signals` without one.
     """
     if not 0.5 <= level < 1:
         raise ConfigError(f"level {level:g}: take one of 0.5 to 1")
@@ -41,29 +49,35 @@ def predict(
     rest = [run for run in runs if (run.lot, run.place) not in known]
     if not learnt:
         raise InputError(f"{values}: has no value of a run of {signals}")
+    asked: dict[tuple[str, int], float] = {}
     if new is not None:
-        more, other = foretold.read_runs(new)
+        more, other = foretold.read_runs(new.signals)
         if other != names:
-            raise InputError(f"{new}: has other signals than {signals}")
-        learnt_names = {(run.lot, run.place) for run in learnt}
-        rest += [run for run in more if (run.lot, run.place) not in learnt_names]
+            raise InputError(f"{new.signals}: has other signals than {signals}")
+        if new.values is not None:
+            asked, _ = foretold.read_values(new.values)
+        rest = more
     switch = switched(learnt)
     table = foretold.signal_features(learnt, names, switch)
     measured = np.array([known[run.lot, run.place] for run in learnt])
     model = foretold.fit(table, measured)
     tried, _ = foretold.leave_one_lot_out(table, measured, level)
     rows = _rows(learnt, tried, foretold.decide(tried, spec), LEFT_OUT, known)
-    later = None
+    compared: list[dict[str, Any]] = []
     if rest:
-        later = model.predict(foretold.signal_features(rest, names, switch).values, level)
-        rows += _rows(rest, later, foretold.decide(later, spec), NEW, known)
+        others = foretold.signal_features(rest, names, switch)
+        later = model.predict(others.values, level)
+        rows += _rows(rest, later, foretold.decide(later, spec), NEW, asked)
+        compared = _compared(others, later, asked, foretold.ridge_baseline(table, measured, others))
     result = _result(table, measured, tried, model, rows, spec) | {
+        "new_lots": compared,
         "quantity": quantity, "level": level, "switched": None if switch is None else names[switch[0]],
         "run": None if out is None else str(out),
     }  # fmt: skip
     result["verdict"] = verdict(result)
     if out is not None:
-        inputs = {"signals": Path(signals), "values": Path(values)} | ({} if new is None else {"new": Path(new)})
+        more_inputs = {} if new is None else {"new": new.signals, "new_values": new.values}
+        inputs = {"signals": Path(signals), "values": Path(values)} | {k: Path(p) for k, p in more_inputs.items() if p}
         origin = provenance(inputs, precision="float64")
         settings = f"level = {level:g}\n" + ("" if spec is None else f"spec = [{spec[0]:g}, {spec[1]:g}]\n")
         with run_folder(Path(out), force) as folder:
@@ -80,9 +94,30 @@ def verdict(result: dict[str, Any]) -> str:
     whole = result["lots"][-1]
     said = f"Lots foretold by the others: R2 {result['r2']:.3f}, {whole['covered']} of {whole['wafers']} in intervals"
     asked = [row for row in result["wafers"] if row["how"] == NEW]
+    if result["new_lots"]:
+        n = result["new_lots"][-1]
+        said += f"; new lots {n['covered']} of {n['wafers']}"
     if asked:
         said += f"; {sum(row['decision'] == MEASURE for row in asked)} of {len(asked)} new wafers are to be measured"
     return f"{said}."
+
+
+def _compared(table, found, values, baseline) -> list[dict[str, Any]]:
+    """Coverage and error of the new lots that were measured after all, as for those left out, with R2 at the end."""
+    measured = np.array(
+        [values.get((str(lot), int(n)), np.nan) for lot, n in zip(table.lots, table.place, strict=True)]
+    )
+    here = np.isfinite(measured)
+    if not here.any():
+        return []
+    some = foretold.Prediction(found.value[here], found.half[here], found.known[here])
+    lots = [asdict(one) for one in foretold.coverage(some, measured[here], table.lots[here])]
+    if here.sum() > 2:
+        lots[-1] |= {
+            "r2": foretold.r2(some.value, measured[here]),
+            "baseline_r2": foretold.r2(baseline[here], measured[here]),
+        }
+    return lots
 
 
 def _result(table, measured, tried, model, rows, spec) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .features import ORDER, Table
 RIDGE = 1.0  # on standardised features: a weight is drawn to zero as by one more wafer
 GAIN = 0.05  # of the error: what a feature must gain to be taken in
 LEAST_LOTS = 3
+_BASELINE = 0.1  # its ridge, at which it does best
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,21 @@ def leave_one_lot_out(table: Table, measured: np.ndarray, level: float = 0.9) ->
     return Prediction(value, half, known), models
 
 
-def ridge_baseline(table: Table, measured: np.ndarray, ridge: float = 0.1) -> np.ndarray:
-    """(n,) each lot foretold from the others by ridge regression on the signals' plain means and the wafer's place."""
-    values, found = np.column_stack([table.means, table.place]), np.zeros(len(measured))
+def ridge_baseline(table: Table, measured: np.ndarray, new: Table | None = None) -> np.ndarray:
+    """(n,) by ridge regression on the signals' plain means and the wafer's place: `new`, or each lot by the others."""
+    values = np.column_stack([table.means, table.place])
+    if new is not None:
+        return _plain(values, measured, np.column_stack([new.means, new.place]))
+    found = np.zeros(len(measured))
     for lot in np.unique(table.lots):
         out = table.lots == lot
-        middle, spread, mean, weights, _ = _ridge(values[~out], measured[~out], ridge)
-        found[out] = mean + (values[out] - middle) / spread @ weights
+        found[out] = _plain(values[~out], measured[~out], values[out])
     return found
+
+
+def _plain(values: np.ndarray, measured: np.ndarray, new: np.ndarray) -> np.ndarray:
+    middle, spread, mean, weights, _ = _ridge(values, measured, _BASELINE)
+    return mean + (new - middle) / spread @ weights
 
 
 def _rows(table: Table, rows: np.ndarray) -> Table:

@@ -17,6 +17,9 @@ def predict(
     new: Annotated[
         Path | None, typer.Option(metavar="SIGNALS", help="Runs to foretell.  [default: those without a value]")
     ] = None,
+    new_values: Annotated[
+        Path | None, typer.Option("--new-values", metavar="VALUES", help="Theirs, to compare with, not to learn from.")
+    ] = None,
     level: Annotated[float, typer.Option(metavar="SHARE", help="What the intervals are to cover.")] = 0.9,
     spec: Annotated[
         str | None, typer.Option(metavar="LOW,HIGH", help="Limits: tells which wafers need not be measured.")
@@ -32,8 +35,11 @@ def predict(
     from .... import jobs
 
     limits = None if spec is None else _limits(spec)
+    if new is None and new_values is not None:
+        raise ConfigError("--new-values needs --new, the signals they belong to")
+    runs = None if new is None else jobs.NewRuns(new, new_values)
     result = jobs.predict(
-        signals, values, new=new, level=level, spec=limits, out=out, force=force, command=context.obj or ""
+        signals, values, new=runs, level=level, spec=limits, out=out, force=force, command=context.obj or ""
     )
     asked = [row for row in result["wafers"] if row["how"] == "new"]
     doubtful = any(row["decision"] in ("measure", "out of spec") for row in asked)
@@ -54,6 +60,13 @@ def _text(result: dict[str, Any], asked: list[dict[str, Any]]) -> str:
         counts = str(one["wafers"]), str(one["covered"])
         rows.append((one["lot"], *counts, f"{one['rmse']:.3f}", f"{one['baseline_rmse']:.3f}"))
     parts = [result["verdict"], columns(rows, "<>>>>"), f"learnt from {'; '.join(result['features'])}"]
+    if result["new_lots"]:
+        table = [("new lot", "wafers", "in interval", "RMSE")]
+        for one in result["new_lots"]:
+            table.append((one["lot"], str(one["wafers"]), str(one["covered"]), f"{one['rmse']:.3f}"))
+        said = result["new_lots"][-1]
+        r2 = f"\nR2 {said['r2']:.3f}, ridge on plain means {said['baseline_r2']:.3f}" if "r2" in said else ""
+        parts.append(columns(table, "<>>>") + r2)
     if result["spec"]:
         n = result["spec"]
         parts.append(f"{n['skipped']} need not be measured; {n['out_of_spec_among_them']} of them are out of spec")
