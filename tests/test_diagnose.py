@@ -10,9 +10,20 @@ from actinic.interfaces.cli.app import main
 from actinic.operate.diagnose import Case, Effect, Line, clocks, diagnose, effect, roots, sparse
 from actinic.operate.diagnose.diagnose import common, leaf_evidence, pattern_evidence
 from actinic.wafer import ExposureMap, Places
-from actinic.wafer.faults import BOSSUNG, CAUSES, FOCUS, LEAVES, NOISE_NM, OVERLAY, PARTS, WIDTH, leaves_of, shapes
+from actinic.wafer.faults import (
+    BOSSUNG,
+    CAUSES,
+    FOCUS,
+    LEAVES,
+    NOISE_NM,
+    OVERLAY,
+    PARTS,
+    WIDTH,
+    Residuals,
+    leaves_of,
+    shapes,
+)
 from actinic.wafer.twin import Machine
-from actinic.wafer.twin.incidents import Maps
 
 
 def _case(incident) -> Case:
@@ -24,7 +35,7 @@ def _step(**leaves) -> np.ndarray:
     return np.array([leaves.get(leaf.replace(" ", "_"), 0.0) for leaf in LEAVES])
 
 
-def _maps(step: np.ndarray, onset_s: float, length: int = 18) -> Maps:
+def _maps(step: np.ndarray, onset_s: float, length: int = 18) -> Residuals:
     """Whole wafers without noise, one of each chuck in turn, every 600 s; the step comes at once."""
     exposure = ExposureMap()
     fields = exposure.fields()
@@ -37,7 +48,7 @@ def _maps(step: np.ndarray, onset_s: float, length: int = 18) -> Maps:
     overlay, focus, width = (NOISE_NM[k] * columns[k] @ step[leaves_of(k)] for k in (OVERLAY, FOCUS, WIDTH))
     dx, dy = np.split(overlay * np.tile(on, 2), 2)
     focus = on * focus
-    return Maps(wafer, time_s[wafer], places, dx, dy, focus, on * width + BOSSUNG * focus**2)
+    return Residuals(wafer, time_s[wafer], places, dx, dy, focus, on * width + BOSSUNG * focus**2)
 
 
 def _effect(step, onset_s=6000.0) -> Effect:

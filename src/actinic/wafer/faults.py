@@ -60,6 +60,19 @@ NOISE_NM = {OVERLAY: 0.6, FOCUS: 5.0, WIDTH: 0.4}  # of one point: marks, levell
 
 
 @dataclass(frozen=True)
+class Residuals:
+    """Residuals of measured wafers, point by point: arrays (n,); `time_s` is when the wafer was exposed."""
+
+    wafer: np.ndarray
+    time_s: np.ndarray
+    places: Places
+    dx_nm: np.ndarray
+    dy_nm: np.ndarray
+    focus_nm: np.ndarray
+    cd_nm: np.ndarray
+
+
+@dataclass(frozen=True)
 class Cause:
     """A part, how it fails, and what that moves: each leaf's rms in units of its map's noise, up to a factor."""
 

@@ -12,5 +12,4 @@ from .logs import Line as Line
 from .logs import clocks as clocks
 from .logs import roots as roots
 from .read import Case as Case
-from .read import Measured as Measured
 from .read import read_case as read_case

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError
-from ...wafer.faults import BOSSUNG, FOCUS, LEAVES, NOISE_NM, OVERLAY, WIDTH, leaves_of, shapes
-from .read import Measured
+from ...wafer.faults import BOSSUNG, FOCUS, LEAVES, NOISE_NM, OVERLAY, WIDTH, Residuals, leaves_of, shapes
 
 SURE = 4.0  # log odds that anything stepped
 SLOW = 3  # wafers that an effect may take to be seen
@@ -30,7 +29,7 @@ class Effect:
     surprise: float
 
 
-def effect(maps: Measured, time_s: np.ndarray, innovations: np.ndarray) -> Effect:
+def effect(maps: Residuals, time_s: np.ndarray, innovations: np.ndarray) -> Effect:
     """The one step that explains the innovations (wafer, leaf) at `time_s` and, with it, the maps before and after."""
     if len(time_s) < 8:
         raise InputError(f"{len(time_s)} innovations: 8 or more are needed to tell when it began")
@@ -76,7 +75,7 @@ def _change(series: np.ndarray) -> tuple[int, np.ndarray, float]:
     return int(np.argmax(logs)), chance / chance.sum(), odds
 
 
-def _solved(maps: Measured) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+def _solved(maps: Residuals) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Leaves (wafer, leaf) of groups of mapped wafers, one of each chuck, their covariances, their times."""
     groups = _groups(maps)
     values, covariances, when = [], [], []
@@ -101,7 +100,7 @@ def _solved(maps: Measured) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     return np.array(values), covariances, np.array(when)
 
 
-def _groups(maps: Measured) -> list[np.ndarray]:
+def _groups(maps: Residuals) -> list[np.ndarray]:
     """Rows of wafers that follow each other, as many as hold every chuck."""
     chuck = np.asarray(maps.places.chuck)
     chucks, groups, rows = set(chuck), [], []

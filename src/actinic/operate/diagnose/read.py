@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...wafer.faults import LEAVES
+from ...wafer.faults import LEAVES, Residuals
 from ...wafer.terms import Places
 from ..tables import read_csv
 from .logs import ALARM, INFO, WARNING, Line
@@ -26,24 +26,11 @@ SCANS = {"up": 1.0, "1": 1.0, "+1": 1.0, "down": -1.0, "-1": -1.0}
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Residuals of measured wafers, point by point: arrays (n,); `time_s` is when the wafer was exposed."""
-
-    wafer: np.ndarray
-    time_s: np.ndarray
-    places: Places
-    dx_nm: np.ndarray
-    dy_nm: np.ndarray
-    focus_nm: np.ndarray
-    cd_nm: np.ndarray
-
-
-@dataclass(frozen=True)
 class Case:
     """What a diagnosis starts from; `innovations` is (wafer, leaf) at `time_s`."""
 
     events: tuple[Line, ...]
-    maps: Measured
+    maps: Residuals
     time_s: np.ndarray
     innovations: np.ndarray
 
@@ -69,7 +56,7 @@ def _events(path: Path) -> tuple[Line, ...]:
     return tuple(sorted(found, key=lambda one: one.time_s))
 
 
-def _maps(path: Path) -> Measured:
+def _maps(path: Path) -> Residuals:
     _, rows = read_csv(path, MAPS)
     if not rows:
         raise InputError(f"{path}: has no points")
@@ -80,7 +67,7 @@ def _maps(path: Path) -> Measured:
     scan = np.array([SCANS[row["scan"].lower()] for _, row in rows])
     chuck = np.array([row["chuck"] for _, row in rows])
     places = Places(*table[:, 1:5].T, chuck, scan)
-    return Measured(np.array([row["wafer"] for _, row in rows]), table[:, 0], places, *table[:, 5:].T)
+    return Residuals(np.array([row["wafer"] for _, row in rows]), table[:, 0], places, *table[:, 5:].T)
 
 
 def _innovations(path: Path) -> tuple[np.ndarray, np.ndarray]:

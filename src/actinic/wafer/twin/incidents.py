@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..exposure import ExposureMap
-from ..faults import BOSSUNG, CAUSES, FOCUS, LEAVES, NOISE_NM, OVERLAY, PARTS, WIDTH, Cause, leaves_of, shapes
+from ..faults import (
+    BOSSUNG,
+    CAUSES,
+    FOCUS,
+    LEAVES,
+    NOISE_NM,
+    OVERLAY,
+    PARTS,
+    WIDTH,
+    Cause,
+    Residuals,
+    leaves_of,
+    shapes,
+)
 from ..terms import Places
 
 LENGTH_S, WAFER_S, MAP_WAFERS, LOT_S = 21600.0, 120.0, 10, 900.0
@@ -34,24 +47,11 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Maps:
-    """Measured wafers, point by point: arrays (n,); `time_s` is when the wafer was exposed, by the machine's clock."""
-
-    wafer: np.ndarray
-    time_s: np.ndarray
-    places: Places
-    dx_nm: np.ndarray
-    dy_nm: np.ndarray
-    focus_nm: np.ndarray
-    cd_nm: np.ndarray
-
-
-@dataclass(frozen=True)
 class Incident:
     """What a diagnosis is given, and the truth. `innovations` (wafer, leaf) at `wafer_s`; `onset_s` of the effect."""
 
     events: tuple[Event, ...]
-    maps: Maps
+    maps: Residuals
     wafer_s: np.ndarray
     innovations: np.ndarray
     cause: Cause
@@ -151,7 +151,7 @@ def _unseen(random) -> Cause:
             return cause
 
 
-def _measured(wafer_s, state, random) -> Maps:
+def _measured(wafer_s, state, random) -> Residuals:
     """Every tenth wafer, on sixty points: overlay and focus as the leaves have it, width by dose and focus."""
     exposure = ExposureMap()
     fields = exposure.fields()
@@ -175,4 +175,4 @@ def _measured(wafer_s, state, random) -> Maps:
     noise = {kind: NOISE_NM[kind] * random.standard_normal(value[kind].size) for kind in value}
     dx, dy = np.split(value[OVERLAY] + noise[OVERLAY], 2)
     width = value[WIDTH] + BOSSUNG * value[FOCUS] ** 2 + noise[WIDTH]
-    return Maps(wafer, wafer_s[wafer], places, dx, dy, value[FOCUS] + noise[FOCUS], width)
+    return Residuals(wafer, wafer_s[wafer], places, dx, dy, value[FOCUS] + noise[FOCUS], width)
