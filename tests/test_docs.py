@@ -143,6 +143,21 @@ def test_control_page_python(tmp_path, monkeypatch):
     assert names["proposal"].stage == "closed" and names["setpoint"] == pytest.approx(1.0, abs=0.05)
 
 
+def test_monitor_page_python(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "monitor.md", tmp_path, monkeypatch)
+    assert names["chart"].arl() == pytest.approx(1478.5, rel=1e-3)
+
+
+def test_predict_page_python(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "predict.md", tmp_path, monkeypatch)
+    assert names["model"].lots == 4 and not names["found"].known[1]
+
+
+def test_diagnose_page_python(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "diagnose.md", tmp_path, monkeypatch)
+    assert names["best"].events and names["best"].probability > 0.5
+
+
 def test_smo_page_python(tmp_path, monkeypatch, capsys):
     names = run(ROOT / "docs" / "smo.md", tmp_path, monkeypatch)
     assert names["found"].latitude > 0.1 and len(names["cuts"]) == 2

@@ -38,7 +38,15 @@ KNOWS_ONLY = {
 }
 
 # What works on wafers, in float64, starts without JAX.
-WITHOUT_JAX = ("wafer", "operate.overlay", "operate.sample", "operate.control", "operate.ledger")
+WITHOUT_JAX = (
+    "wafer",
+    "operate.overlay",
+    "operate.sample",
+    "operate.control",
+    "operate.ledger",
+    "operate.monitor",
+    "operate.predict",
+)
 
 # Every heavy package has one door.
 DOORS = {
@@ -58,6 +66,12 @@ MAX_LINES, MAX_ARGUMENTS = 600, 8
 EXCEPTIONS: dict[str, str] = {
     "jobs.finish imports interfaces.plots": "a run folder is not whole without its report",
     "jobs.finish imports interfaces.report": "as above; neither knows jobs",
+    "jobs.diagnose imports interfaces.diagnosis_plots": "as above",
+    "jobs.diagnose imports interfaces.report": "as above",
+    "jobs.monitor imports interfaces.operation_plots": "as above",
+    "jobs.monitor imports interfaces.report": "as above",
+    "jobs.predict imports interfaces.operation_plots": "as above",
+    "jobs.predict imports interfaces.report": "as above",
     "jobs.replay imports interfaces.control_plots": "as above",
     "jobs.replay imports interfaces.report": "as above",
     "jobs.verify imports interfaces.report": "as above, when it is asked for",

@@ -15,6 +15,8 @@ from .correct import Elsewhere as Elsewhere
 from .correct import Etched as Etched
 from .correct import correct as correct
 from .correct import demo as demo
+from .diagnose import diagnose as diagnose
+from .diagnose import incident as incident
 from .expose import expose as expose
 from .focus import FeatureFile as FeatureFile
 from .focus import FieldFit as FieldFit
@@ -34,7 +36,11 @@ from .measurements import export as export
 from .measurements import ingest as ingest
 from .measurements import invalidate as invalidate
 from .measurements import lots as lots
+from .monitor import MonitorSettings as MonitorSettings
+from .monitor import monitor as monitor
 from .plan import plan as plan
+from .predict import NewRuns as NewRuns
+from .predict import predict as predict
 from .replay import replay as replay
 from .roughness import roughness as roughness
 from .simulate import Metrology as Metrology

@@ -5,13 +5,12 @@ and `set_TERM` for what was applied; empty where a lot is still to come. Results
 `lot,time,term,value`, with `sigma` and `status` (valid, invalid) if there are any. Times are hours, or ISO 8601.
 """
 
-import csv
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 
-from ...errors import InputError
+from ..tables import read_csv
 from .history import INVALID, VALID, Result
 
 SET = "set_"
@@ -39,7 +38,7 @@ class LotRow:
 
 def read_lots(path: Path) -> tuple[list[LotRow], list[Rejected]]:
     """Lots in order of time; a bad row is rejected, the others kept. InputError where the file is no table of lots."""
-    names, rows = _table(path, LOT_COLUMNS)
+    names, rows = read_csv(path, LOT_COLUMNS)
     context = [n for n in names if n not in (*LOT_COLUMNS, "upset") and not n.startswith(SET)]
     lots, rejected, seen = [], [], set()
     for line, row in rows:
@@ -58,7 +57,7 @@ def read_lots(path: Path) -> tuple[list[LotRow], list[Rejected]]:
 
 def read_results(path: Path) -> tuple[list[Result], list[Rejected]]:
     """Results in order of time, one for each row; otherwise as `read_lots`."""
-    _, rows = _table(path, RESULT_COLUMNS)
+    _, rows = read_csv(path, RESULT_COLUMNS)
     results, rejected = [], []
     for line, row in rows:
         try:
@@ -84,25 +83,6 @@ def together(results: list[Result]) -> list[Result]:
         values, sigma = (old.values, old.sigma) if old else ({}, {})
         found[key] = Result(one.lot, one.time, {**values, **one.values}, {**sigma, **one.sigma}, one.status)
     return [found[key] for key in sorted(found)]
-
-
-def _table(path: Path, needed: tuple[str, ...]) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            names = [name.strip() for name in next(reader, [])]
-            missing = [name for name in needed if name not in names]
-            if missing:
-                raise InputError(f"{path}, line 1: no column {', '.join(missing)}; a header is required")
-            if len(set(names)) < len(names):
-                raise InputError(f"{path}, line 1: a column is named twice")
-            rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"{path}: is not a table in CSV") from None
-    filled = [(line, [c.strip() for c in cells] + [""] * (len(names) - len(cells))) for line, cells in rows]
-    return names, [(line, dict(zip(names, cells, strict=False))) for line, cells in filled]
 
 
 def _text(row: dict[str, str], name: str) -> str:
