@@ -24,13 +24,13 @@ from pydantic import Field
 
 from .errors import ConfigError
 from .layout import Layout, coverage
-from .mask import AlternatingPSM, Mask, Phases, Window, assign_phases, dense_line, made, transmitted
-from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose
+from .mask import AlternatingPSM, Mask, Phases, Reflective, Window, assign_phases, dense_line, made, transmitted
+from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose, stray_light
 from .resist import DenseLine, Resist
 from .types import Grid, Image, Scalar, double, leaf
 
-# Extent over which the anchor's dense lines count as coherent with each other.
-REPEATS_NM = 8000.0
+# Extent over which the anchor's dense lines count as coherent with each other, and the same in lambda / NA.
+REPEATS_NM, REPEATS = 8000.0, 60.0
 
 
 class Corner(eqx.Module):
@@ -61,6 +61,8 @@ class Process(eqx.Module):
             raise ValueError("corners: give at least the nominal one")
         if self.film is not None and getattr(self.scanner, "polarisation", None) is None:
             raise ValueError("a film needs vector imaging: give the scanner a polarisation, such as unpolarised")
+        if isinstance(self.mask, Reflective) and not isinstance(self.scanner, Scanner):
+            raise ValueError("a reflecting mask needs a scanner: the kernels of a file tell no wavelength")
 
     @property
     def printed_above(self) -> bool:
@@ -98,6 +100,7 @@ class Imaging(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)  # of the coarse samples
     grid: Grid = eqx.field(static=True)
     part: Part | None = eqx.field(static=True, default=None)  # of the grid's pixels, those that count
+    stray: jax.Array | None = None  # (focus,) intensity that flare adds
 
     @property
     def orders(self) -> tuple[int, int]:
@@ -120,7 +123,8 @@ class Imaging(eqx.Module):
 
     def aerial(self, covered, rest=None):
         """Coverage [y, x] -> intensity samples (focus, y, x) at dose 1."""
-        return self._images(self.systems, covered) + (self.tail_image(covered) if rest is None else rest)
+        image = self._images(self.systems, covered) + (self.tail_image(covered) if rest is None else rest)
+        return image if self.stray is None else image + self.stray[:, None, None]
 
     def seen(self, aerial):
         """Intensity samples (focus, y, x) at dose 1 -> latent samples (corner, y, x)."""
@@ -184,7 +188,7 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
     """
     process = anchored(without_bias(process))
     focus_of, distinct = distinct_focus(process)
-    scanner, period = process.scanner, grid.period_nm
+    scanner, period, stray = process.scanner, grid.period_nm, None
     if isinstance(scanner, KernelFile):
         if any(abs(extent - scanner.period_nm) > 1e-6 for extent in period):
             raise ConfigError(f"these kernels belong to a tile of {scanner.period_nm:g} nm, not {period}")
@@ -193,11 +197,22 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
     else:
         sets = [decompose(scanner, period, focus, process.film)[0] for focus in distinct]
         shape = band.image_shape(period, scanner.na_over_lambda)
+        if scanner.flare is not None:
+            stray = jnp.array([stray_light(scanner, focus, process.film) for focus in distinct])
     systems = np.stack(sets).astype(np.complex64)
     dose = jnp.stack([corner.dose**process.dose_power for corner in process.corners])
-    return Imaging(
-        jnp.asarray(systems[:, :leading]), jnp.asarray(systems[:, leading:]), dose, process, focus_of, shape, grid
-    )
+    first, rest = jnp.asarray(systems[:, :leading]), jnp.asarray(systems[:, leading:])
+    return Imaging(first, rest, dose, thinned(process), focus_of, shape, grid, stray=stray)
+
+
+def thinned(process: Process) -> Process:
+    """The same process with the thin mask that stands for a reflecting one; ConfigError where its model is not thin."""
+    mask = process.mask
+    if not isinstance(mask, Reflective):
+        return process
+    if mask.model != "thin":
+        raise ConfigError(f'a {mask.model} mask model cannot do this; use process.mask.model = "thin"')
+    return replace(process, mask=mask.thin(process.scanner.projector))
 
 
 def without_bias(process: Process) -> Process:
@@ -213,7 +228,7 @@ def without_bias(process: Process) -> Process:
 def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) -> tuple[tuple[int, ...], list[float]]:
     """For each focus (the corners' if not given) its index among the distinct ones; +-z are one if they image alike."""
     focus = list(focus_nm) if focus_nm is not None else [float(double(c.focus_nm)) for c in process.corners]
-    real = all(abs(np.imag(amplitude)) < 1e-9 for amplitude in double(process.mask).amplitudes())
+    real = all(abs(np.imag(amplitude)) < 1e-9 for amplitude in double(thinned(process).mask).amplitudes())
     # A film counts the depth from one side.
     symmetric = isinstance(process.scanner, Scanner) and process.film is None and process.scanner.focus_symmetric()
     if real and symmetric:
@@ -240,7 +255,8 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
     period, layers = dense_line(process.mask, cd, pitch)
     grid = Grid((1, 1), period)
     # One period is the whole tile, but the source is sampled as for a tile of many.
-    tile = period, int(np.ceil(REPEATS_NM / period)) * period
+    far = min(REPEATS_NM, REPEATS / process.scanner.na_over_lambda)
+    tile = period, int(np.ceil(far / period)) * period
     machine = replace(process.scanner, source=Points(*process.scanner.source_points(tile)))
     limit = band.order_limit(grid.period_nm, 2 * machine.na_over_lambda)
     spectra = np.zeros([len(layers), *(2 * k + 1 for k in limit)], complex)
@@ -249,7 +265,7 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
         for centre, width in pieces:
             wave = width / period * np.sinc(order * width / period) * np.exp(-2j * np.pi * order * centre / period)
             spectrum[limit[0]] += wave
-    samples = abbe.aerial(machine, transmitted(double(process.mask), spectra), grid, focus, process.film)
+    samples = abbe.aerial(machine, transmitted(double(thinned(process).mask), spectra), grid, focus, process.film)
     row = samples[:1]  # nothing varies along the line
 
     def at_edge(resist) -> float:

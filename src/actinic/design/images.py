@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from ..forward import Process
+from ..forward import Process, thinned
 from ..layout import Layout, clipped, coverage
 from ..mask import transmitted
 from ..optics import Scanner, abbe, band
@@ -32,7 +32,7 @@ def aerial_images(
     rasterised at half the tiles' pitch: pixel averages fold the mask's highest frequencies back, and half the
     pixel leaves a quarter of that. The tiles are alike but for where they lie.
     """
-    scanner, exact = scanner_of(process), double(process)
+    scanner, exact = scanner_of(process), double(thinned(process))
     todo = list(tiles)
     for start in range(0, len(todo), TOGETHER):
         together = todo[start : start + TOGETHER]

@@ -8,7 +8,7 @@ import numpy as np
 from ..types import Grid
 from . import band
 from .film import FilmStack
-from .scanner import Scanner, coherent_chunks
+from .scanner import Scanner, coherent_chunks, stray_light
 
 
 def aerial(
@@ -39,7 +39,7 @@ def aerial(
     passed = spectra[..., ky - orders[0] : ky + orders[0] + 1, kx - orders[1] : kx + orders[1] + 1]
     shape = band.image_shape(period, scanner.na_over_lambda)
     masks = passed.reshape(-1, *passed.shape[-2:])
-    total = np.zeros((len(masks), *shape))
+    total = np.full((len(masks), *shape), stray_light(scanner, focus_nm, film))
     for rows in coherent_chunks(scanner, points, weights, period, focus_nm, film):
         total += np.stack([band.intensity(rows, mask, shape) for mask in masks])
     return total.reshape(*spectra.shape[:-2], *shape)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...config import Hashed, build
-from ...forward import Imaging, Process
+from ...forward import Imaging, Process, thinned
 from ...layout import coverage, manhattan
 from ...mask import transmitted
 from ...optics import Ambit, abbe, ambit_kernels, band
@@ -46,7 +46,7 @@ class Model:
 
         `offset` is to be added to its aerial images.
         """
-        process = replace(process, corners=process.corners[:1])
+        process = thinned(replace(process, corners=process.corners[:1]))
         shape = samples_of(grid.period_nm, scanner_of(process).na_over_lambda, samples)
         systems = self.ambit.systems(grid.period_nm).astype(np.complex64)[None, :leading]
         shape = tuple(max(n, band.fast_length(size)) for n, size in zip(shape, systems.shape[-2:], strict=True))
@@ -63,7 +63,7 @@ def samples_of(period_nm: tuple[float, float], na_over_lambda: float, samples: f
 @lru_cache(2)
 def model_of(process: Hashed, ambit_nm: float, leading: int) -> Model:
     """The model of an anchored process, given as plain data."""
-    exact = double(build(Process, dict(process), "process"))
+    exact = double(thinned(build(Process, dict(process), "process")))
     scanner, focus = scanner_of(exact), float(exact.corners[0].focus_nm)
     ambit = ambit_kernels(scanner, ambit_nm, leading, focus, exact.film)
     pupil_nm = 1 / scanner.na_over_lambda
