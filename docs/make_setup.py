@@ -95,7 +95,9 @@ MEANING = {
         "Openings nearer than this get opposite phases where phases are assigned; none: wavelength / NA."
     ),
     "process.mask (altpsm).kind": "Alternating phase-shift mask.",
-    "process.mask (reflective).model": "How the mask's topography counts: `thin` not at all (docs/euv.md).",
+    "process.mask (reflective).model": (
+        "How the mask's topography counts: `thin`, not at all; `rigorous`, solved for (docs/euv.md)."
+    ),
     "process.mask (reflective).drawn": "What the drawn polygons are on the mask, as for `binary`: clear, the mirror.",
     "process.mask (reflective).bias_nm": "As for `binary`.",
     "process.mask (reflective).corner_radius_nm": "As for `binary`.",

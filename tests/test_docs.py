@@ -252,7 +252,7 @@ def test_every_truth_has_its_tests():
         for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
     }
     rows = re.findall(r"^\| (\d+) \|.*$", page, re.M)
-    assert sorted({int(row) for row in rows}) == [*range(1, 35), 41, 42, 43]
+    assert sorted({int(row) for row in rows}) == [*range(1, 39), 41, 42, 43]
     for line in page.splitlines():
         named = re.findall(r"`(test_\w+)`", line)
         assert set(named) <= defined, set(named) - defined

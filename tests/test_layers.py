@@ -45,6 +45,7 @@ DOORS = {
     "dask": "scale",
     "distributed": "scale",
     "duckdb": "operate",
+    "fmmax": "mask",
     "klayout": "layout",  # GPL-3.0-or-later, and replaceable
     "optax": "inverse",
     "matplotlib": "interfaces",

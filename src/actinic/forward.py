@@ -24,13 +24,29 @@ from pydantic import Field
 
 from .errors import ConfigError
 from .layout import Layout, coverage
-from .mask import AlternatingPSM, Mask, Phases, Reflective, Window, assign_phases, dense_line, made, transmitted
+from .mask import (
+    AlternatingPSM,
+    Mask,
+    Phases,
+    Reflective,
+    Window,
+    assign_phases,
+    clear_field,
+    dense_line,
+    made,
+    resolve,
+    transmitted,
+)
 from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose, stray_light
 from .resist import DenseLine, Resist
 from .types import Grid, Image, Scalar, double, leaf
 
 # Extent over which the anchor's dense lines count as coherent with each other, and the same in lambda / NA.
 REPEATS_NM, REPEATS = 8000.0, 60.0
+# The same on a thick mask, whose source points cost more.
+REPEATS_THICK = 20.0
+# Samples of an anchor's line on a thick mask.
+LINE_SAMPLES = 720
 
 
 class Corner(eqx.Module):
@@ -255,7 +271,7 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
     period, layers = dense_line(process.mask, cd, pitch)
     grid = Grid((1, 1), period)
     # One period is the whole tile, but the source is sampled as for a tile of many.
-    far = min(REPEATS_NM, REPEATS / process.scanner.na_over_lambda)
+    far = min(REPEATS_NM, (REPEATS_THICK if rigorous(process) else REPEATS) / process.scanner.na_over_lambda)
     tile = period, int(np.ceil(far / period)) * period
     machine = replace(process.scanner, source=Points(*process.scanner.source_points(tile)))
     limit = band.order_limit(grid.period_nm, 2 * machine.na_over_lambda)
@@ -265,7 +281,10 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
         for centre, width in pieces:
             wave = width / period * np.sinc(order * width / period) * np.exp(-2j * np.pi * order * centre / period)
             spectrum[limit[0]] += wave
-    samples = abbe.aerial(machine, transmitted(double(thinned(process).mask), spectra), grid, focus, process.film)
+    if rigorous(process):
+        samples = thick_aerial(replace(process, scanner=machine), _line_openings(process, cd, period), grid, focus)
+    else:
+        samples = abbe.aerial(machine, transmitted(double(thinned(process).mask), spectra), grid, focus, process.film)
     row = samples[:1]  # nothing varies along the line
 
     def at_edge(resist) -> float:
@@ -273,6 +292,35 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
         return float(band.interpolation(len(latent), np.array([0.5 * cd / period]))[0] @ latent)
 
     return at_edge
+
+
+def rigorous(process: Process) -> bool:
+    """Whether the mask's topography is to be solved for (see `thick_aerial`)."""
+    return isinstance(process.mask, Reflective) and process.mask.model == "rigorous"
+
+
+def thick_aerial(process: Process, openings: np.ndarray, grid: Grid, focus_nm: float = 0.0) -> np.ndarray:
+    """Intensity samples (ny', nx') float64 of one periodic cell of a reflecting mask, its topography solved for.
+
+    `openings` [y, x] are area fractions without absorber over the period of `grid`, whatever their number; one row or
+    one column stands for lines. ConfigError for a film or optics that this cannot do.
+    """
+    if process.film is not None:
+        raise ConfigError("rigorous masks are imaged without a film: take process.film out")
+    scanner = double(process.scanner)
+    orders = scanner.orders(grid.period_nm, scanner.source_points(grid.period_nm)[0])
+    orders = tuple(0 if n == 1 else k for n, k in zip(openings.shape, orders, strict=True))
+    found = resolve(process.mask, scanner, openings, grid.period_nm, orders)
+    return abbe.resolved(scanner, found, clear_field(process.mask, scanner), grid, focus_nm)
+
+
+def _line_openings(process: Process, cd_nm: float, period_nm: float) -> np.ndarray:
+    """One row over a period with the drawn line across its corner, where its centre is."""
+    edges = np.linspace(0, period_nm, LINE_SAMPLES + 1)
+    width = cd_nm + 2 * process.mask.bias_nm
+    inside = sum(np.clip(edges - (c - width / 2), 0, width) for c in (0.0, period_nm))
+    covered = np.diff(inside)[None] * (LINE_SAMPLES / period_nm)
+    return covered if process.printed_above else 1 - covered
 
 
 def phases(process: Process, drawn: Layout, window_nm: Window | None = None) -> Phases:

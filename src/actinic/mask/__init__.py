@@ -4,7 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .reflective import MaskModel as MaskModel
 from .reflective import Reflective as Reflective
+from .resolved import clear_field as clear_field
+from .resolved import resolve as resolve
 from .thin import FINE_NM as FINE_NM
 from .thin import FORMS as FORMS
 from .thin import AlternatingPSM as AlternatingPSM
