@@ -96,7 +96,7 @@ MEANING = {
     ),
     "process.mask (altpsm).kind": "Alternating phase-shift mask.",
     "process.mask (reflective).model": (
-        "How the mask's topography counts: `thin`, not at all; `rigorous`, solved for (docs/euv.md)."
+        "How the mask's topography counts: `thin`, not at all; `fast`, by filters; `rigorous`, solved (docs/euv.md)."
     ),
     "process.mask (reflective).drawn": "What the drawn polygons are on the mask, as for `binary`: clear, the mirror.",
     "process.mask (reflective).bias_nm": "As for `binary`.",

@@ -33,6 +33,8 @@ from .mask import (
     assign_phases,
     clear_field,
     dense_line,
+    drawn_spectra,
+    fast_of,
     made,
     resolve,
     transmitted,
@@ -117,6 +119,7 @@ class Imaging(eqx.Module):
     grid: Grid = eqx.field(static=True)
     part: Part | None = eqx.field(static=True, default=None)  # of the grid's pixels, those that count
     stray: jax.Array | None = None  # (focus,) intensity that flare adds
+    filters: tuple[jax.Array, jax.Array] | None = None  # of a fast mask, see `mask.Fast.filters`
 
     @property
     def orders(self) -> tuple[int, int]:
@@ -125,8 +128,16 @@ class Imaging(eqx.Module):
         return ky, kx
 
     def images(self, systems, spectra):
-        """Intensity samples (focus, y, x) of some of the systems from coefficients of the coverage (2ky+1, 2kx+1)."""
-        amplitude = transmitted(self.process.mask, spectra)
+        """Intensity samples (focus, y, x) of some of the systems from coefficients of the coverage (2ky+1, 2kx+1).
+
+        Of a fast mask from those of what is drawn and its edges, (3, 2ky+1, 2kx+1).
+        """
+        if self.filters is None:
+            amplitude = transmitted(self.process.mask, spectra)
+        else:
+            filters, ground = self.filters
+            ky, kx = self.orders
+            amplitude = (filters * spectra[None]).sum(1).at[:, ky, kx].add(ground)
         return jnp.stack([band.intensity(s, amplitude, self.shape) for s in systems])
 
     def _images(self, systems, covered):
@@ -244,7 +255,8 @@ def without_bias(process: Process) -> Process:
 def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) -> tuple[tuple[int, ...], list[float]]:
     """For each focus (the corners' if not given) its index among the distinct ones; +-z are one if they image alike."""
     focus = list(focus_nm) if focus_nm is not None else [float(double(c.focus_nm)) for c in process.corners]
-    real = all(abs(np.imag(amplitude)) < 1e-9 for amplitude in double(thinned(process).mask).amplitudes())
+    mask = double(process.mask)
+    real = not isinstance(mask, Reflective) and all(abs(np.imag(amplitude)) < 1e-9 for amplitude in mask.amplitudes())
     # A film counts the depth from one side.
     symmetric = isinstance(process.scanner, Scanner) and process.film is None and process.scanner.focus_symmetric()
     if real and symmetric:
@@ -281,7 +293,10 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
         for centre, width in pieces:
             wave = width / period * np.sinc(order * width / period) * np.exp(-2j * np.pi * order * centre / period)
             spectrum[limit[0]] += wave
-    if rigorous(process):
+    if fast(process):
+        drawn = drawn_spectra(_line_openings(process, cd, period), grid.period_nm, (0, limit[1]))
+        samples = fast_aerial(process, drawn, grid, focus, machine)
+    elif rigorous(process):
         samples = thick_aerial(replace(process, scanner=machine), _line_openings(process, cd, period), grid, focus)
     else:
         samples = abbe.aerial(machine, transmitted(double(thinned(process).mask), spectra), grid, focus, process.film)
@@ -297,6 +312,28 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
 def rigorous(process: Process) -> bool:
     """Whether the mask's topography is to be solved for (see `thick_aerial`)."""
     return isinstance(process.mask, Reflective) and process.mask.model == "rigorous"
+
+
+def fast(process: Process) -> bool:
+    """Whether the mask's topography counts by filters (see `fast_aerial`)."""
+    return isinstance(process.mask, Reflective) and process.mask.model == "fast"
+
+
+def fast_aerial(
+    process: Process, drawn: np.ndarray, grid: Grid, focus_nm: float = 0.0, scanner: Scanner | None = None
+) -> np.ndarray:
+    """Intensity samples (..., ny', nx') float64 of reflecting masks by the fast model of their topography, by Abbe.
+
+    `drawn` (..., 3, 2ky+1, 2kx+1) are the spectra of openings and their edges (`mask.drawn_spectra`), for all orders
+    that pass. `scanner` is one with source points of its own, in place of the process's.
+    """
+    if process.film is not None:
+        raise ConfigError("thick masks are imaged without a film: take process.film out")
+    model, period = fast_of(process.mask, process.scanner), grid.period_nm
+    machine = double(process.scanner if scanner is None else scanner)
+    three = np.stack([model.amplitudes(one, period) for one in drawn.reshape(-1, *drawn.shape[-3:])])
+    found = abbe.by_source(machine, lambda points: model.over_source(three, points, period), grid, focus_nm)
+    return found.reshape(*drawn.shape[:-3], *found.shape[-2:])
 
 
 def thick_aerial(process: Process, openings: np.ndarray, grid: Grid, focus_nm: float = 0.0) -> np.ndarray:

@@ -8,13 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..design import Setup
+from ..design.images import aerial_images
 from ..errors import ConfigError
-from ..forward import Corner, Process, anchored, prepare, rigorous, thick_aerial
-from ..layout import clipped, coverage
+from ..forward import Corner, Process, anchored, fast, prepare, rigorous, thick_aerial
+from ..layout import Layout, clipped, coverage
 from ..mask import made, reach_nm
 from ..metrology import area_fraction, contours
 from ..optics import KernelFile, band
-from ..scale import split
+from ..scale import Tile, split
 from ..types import Grid, double
 from ..writing import write_file
 from .folder import refuse_existing
@@ -86,14 +87,11 @@ def _tiled(work: Work, setup: Setup, process: Process, window: Window):
     drawn, conflicts = with_phases(process, layout, shifted)
     layers = made(process.mask, drawn)
     images = {name: np.empty(shape, np.float32) for name in ("coverage", "aerial", "latent")}
-    imaging = prepare(process, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
+    imaged = _by_source if fast(process) else _by_systems
+    image_of = imaged(process, layers, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
     for number, tile in enumerate(tiling.tiles):
         (cy, cx), place = tiling.core_px, tiling.place(number)
-        each = [coverage(clipped(layer, tile.grid.window_nm), tile.grid) for layer in layers]
-        covered = jnp.asarray(each[0] if len(each) == 1 else np.stack(each))
-        aerial = imaging.aerial(covered)
-        found = sum(each), *(imaging.pixels(samples)[0] for samples in (aerial, imaging.seen(aerial)))
-        for image, values in zip(images.values(), found, strict=True):
+        for image, values in zip(images.values(), image_of(tile), strict=True):
             image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
     grid = Grid(shape, tiling.pixel_nm, window[:2])
     # The last tiles may reach beyond the window.
@@ -104,6 +102,33 @@ def _tiled(work: Work, setup: Setup, process: Process, window: Window):
     # Shifted glass beside chrome is part of the surroundings.
     polygons = drawn if process.printed_above else drawn[:1]
     return images, Grid((rows, columns), grid.pitch_nm, grid.origin_nm), polygons, conflicts
+
+
+def _by_systems(process: Process, layers: tuple[Layout, ...], grid: Grid, folder: Path | None):
+    """Coverage, aerial and latent image on the pixels of a tile, by coherent systems."""
+    imaging = prepare(process, grid, folder)
+
+    def image_of(tile: Tile):
+        each = [coverage(clipped(layer, tile.grid.window_nm), tile.grid) for layer in layers]
+        covered = jnp.asarray(each[0] if len(each) == 1 else np.stack(each))
+        aerial = imaging.aerial(covered)
+        return sum(each), *(imaging.pixels(samples)[0] for samples in (aerial, imaging.seen(aerial)))
+
+    return image_of
+
+
+def _by_source(process: Process, layers: tuple[Layout, ...], grid: Grid, folder: Path | None):
+    """The same by Abbe, of a mask that is not the same for all of the source."""
+    exact, corner = double(process), process.corners[0]
+    focus, dose = (float(double(value)) for value in (corner.focus_nm, corner.dose))
+
+    def image_of(tile: Tile):
+        ((aerial,),) = next(aerial_images([layers], process, [tile], [focus]))
+        latent = exact.resist.latent(dose * aerial, tile.grid.period_nm)
+        covered = coverage(clipped(layers[0], tile.grid.window_nm), tile.grid)
+        return covered, *(band.to_pixels(samples, tile.grid) for samples in (aerial, latent))
+
+    return image_of
 
 
 def _cell(work: Work, setup: Setup, process: Process, window: Window):

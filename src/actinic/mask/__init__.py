@@ -4,6 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from .fast import Fast as Fast
+from .fast import drawn_spectra as drawn_spectra
+from .kept import fast_of as fast_of
 from .reflective import MaskModel as MaskModel
 from .reflective import Reflective as Reflective
 from .resolved import clear_field as clear_field

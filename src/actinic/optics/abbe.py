@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from ..types import Grid, double
 from . import band
 from .film import FilmStack
-from .polarisation import states
+from .polarisation import sources_of, states
 from .scanner import CHUNK, Scanner, coherent_chunks, coherent_systems, stray_light
 
 
@@ -45,6 +45,41 @@ def aerial(
     for rows in coherent_chunks(scanner, points, weights, period, focus_nm, film):
         total += np.stack([band.intensity(rows, mask, shape) for mask in masks])
     return total.reshape(*spectra.shape[:-2], *shape)
+
+
+def by_source(
+    scanner: Scanner, amplitudes: Callable[[np.ndarray], np.ndarray], grid: Grid, focus_nm: float = 0.0
+) -> np.ndarray:
+    """Intensity samples (mask, ny', nx') float64, as by `aerial`, of masks that are not the same for all of the source.
+
+    `amplitudes` gives (mask, point, 2ky+1, 2kx+1) for source points (point, 2), for the orders of `scanner.orders` or
+    more.
+    """
+    period = grid.period_nm
+    points, weights = scanner.source_points(period)
+    orders = tuple((n - 1) // 2 for n in amplitudes(points[:1]).shape[-2:])
+    shape = tuple(
+        max(n, band.fast_length(2 * k + 1))
+        for n, k in zip(band.image_shape(period, scanner.na_over_lambda), orders, strict=True)
+    )
+    step = max(1, CHUNK // (5 * int(np.prod([2 * k + 1 for k in orders]))))
+    projector, total = double(scanner.projector), np.zeros(1)
+    for start in range(0, len(points), step):
+        part = slice(start, start + step)
+        rows = coherent_systems(
+            projector, points[part], weights[part], period, orders, np.float64(focus_nm), scanner.polarisation
+        )
+        owner = row_owners(scanner, points[part], len(rows))
+        total = total + np.stack([band.intensity(rows, light[owner], shape) for light in amplitudes(points[part])])
+    return total + stray_light(scanner, focus_nm)
+
+
+def row_owners(scanner: Scanner, points: np.ndarray, rows: int) -> np.ndarray:
+    """Source point of each coherent row (rows,) of `coherent_systems`."""
+    if scanner.polarisation is None:
+        return np.arange(len(points))
+    owner = sources_of(scanner.projector, points, scanner.polarisation)
+    return np.tile(owner, rows // len(owner))
 
 
 # Jones matrices (point, 2 out, 2 in, fy, fx) of a mask's orders for source points (point, 2).
