@@ -100,7 +100,7 @@ def intensity(systems, spectrum, shape: tuple[int, int]):
     x = j P / n, j = 0.. (at corners, not centres).
     """
     xp = systems.__array_namespace__()
-    seen = systems * spectrum
+    seen = systems * (spectrum if spectrum.ndim == systems.ndim else spectrum[None])
     fields = xp.fft.ifft2(fold(seen if seen.ndim == 3 else seen.sum(1), shape), norm="forward")
     return (fields.real**2 + fields.imag**2).sum(0)
 
