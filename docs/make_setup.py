@@ -9,7 +9,17 @@ PAGE = Path(__file__).with_name("setup.md")
 START, END = "<!-- tables: written by docs/make_setup.py -->\n", "<!-- end of tables -->\n"
 
 # Units that names end in, the longer ones first.
-UNITS = {"nm2_s": "nm2/s", "nm_s": "nm/s", "per_s": "1/s", "nm2": "nm2", "nm": "nm", "deg": "deg", "s": "s"}
+UNITS = {
+    "nm2_s": "nm2/s",
+    "nm_s": "nm/s",
+    "per_s": "1/s",
+    "nm2": "nm2",
+    "nm": "nm",
+    "um": "um",
+    "mm": "mm",
+    "deg": "deg",
+    "s": "s",
+}
 
 MEANING = {
     "process.scanner (scanner).kind": "Source and lens; the image is computed from them.",
@@ -48,6 +58,16 @@ MEANING = {
     "process.scanner.projector.jones.diattenuation": (
         "Logarithm of the ratio of the same states' intensities, in the same form."
     ),
+    "process.scanner.projector.reduction_y": "The same along y, of an anamorphic lens; none: as `reduction`.",
+    "process.scanner.projector.obscuration": "Radius of the pupil's dark centre, 1 at its rim.",
+    "process.scanner.projector.chief_ray.angle_deg": "Slant of the chief ray on a reflecting mask, towards +y.",
+    "process.scanner.projector.chief_ray.slit_mm": "Place along the slit, at the wafer; it turns the chief ray.",
+    "process.scanner.projector.chief_ray.ring_mm": "Radius of the ring that the slit is a part of, at the wafer.",
+    "process.scanner.flare.tis": "Total integrated scatter: share of the light that is scattered.",
+    "process.scanner.flare.density": "Mean brightness of the surroundings that it comes from, clear field 1.",
+    "process.scanner.flare.power": "The scatter falls as 1 / r to this power.",
+    "process.scanner.flare.inner_um": "Radius from which on it falls.",
+    "process.scanner.flare.outer_um": "Radius at which it ends.",
     "process.scanner (kernels).kind": "Optics known only as coherent systems in a file.",
     "process.scanner (kernels).file": "An .npz file with `<set>` and `scale_<set>` for each set, in `ACTINIC_DATA`.",
     "process.scanner (kernels).period_nm": "Period of the square tile that the kernels belong to.",
@@ -75,6 +95,29 @@ MEANING = {
         "Openings nearer than this get opposite phases where phases are assigned; none: wavelength / NA."
     ),
     "process.mask (altpsm).kind": "Alternating phase-shift mask.",
+    "process.mask (reflective).model": (
+        "How the mask's topography counts: `thin`, not at all; `fast`, by filters; `rigorous`, solved (docs/euv.md)."
+    ),
+    "process.mask (reflective).drawn": "What the drawn polygons are on the mask, as for `binary`: clear, the mirror.",
+    "process.mask (reflective).bias_nm": "As for `binary`.",
+    "process.mask (reflective).corner_radius_nm": "As for `binary`.",
+    "process.mask (reflective).kind": "An absorber on a multilayer mirror.",
+    "process.mask.absorber.thickness_nm": "Thickness on the mask. The first layer is the topmost.",
+    "process.mask.absorber.n": "Refractive index. Give this or a material.",
+    "process.mask.absorber.k": "Extinction coefficient; none: 0.",
+    "process.mask.absorber.material": "A name in the table of optical constants.",
+    "process.mask.mirror.periods": "How often the period repeats.",
+    "process.mask.mirror.period.thickness_nm": "Thickness; the period's first layer is its topmost.",
+    "process.mask.mirror.period.n": "As for the absorber.",
+    "process.mask.mirror.period.k": "As for the absorber.",
+    "process.mask.mirror.period.material": "As for the absorber.",
+    "process.mask.mirror.cap.thickness_nm": "Thickness of a layer above all periods.",
+    "process.mask.mirror.cap.n": "As for the absorber.",
+    "process.mask.mirror.cap.k": "As for the absorber.",
+    "process.mask.mirror.cap.material": "As for the absorber.",
+    "process.mask.mirror.substrate.n": "As for the absorber.",
+    "process.mask.mirror.substrate.k": "As for the absorber.",
+    "process.mask.mirror.substrate.material": "As for the absorber.",
     "process.resist (threshold).diffusion_nm": "Standard deviation of the intensity's Gaussian blur; none: no blur.",
     "process.resist (threshold).threshold": "Intensity at the printed edge at dose 1, clear field = 1; or an anchor.",
     "process.resist (threshold).tone": "Which part of the resist stays. Recorded; it moves no printed edge.",

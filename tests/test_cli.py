@@ -96,6 +96,7 @@ class Work:
     phase_layer: str | None = None
     resist: str | None = None
     method: str = "ilt"
+    mask_model: str | None = None
 
 
 RUNNING = {

@@ -24,13 +24,31 @@ from pydantic import Field
 
 from .errors import ConfigError
 from .layout import Layout, coverage
-from .mask import AlternatingPSM, Mask, Phases, Window, assign_phases, dense_line, made, transmitted
-from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose
+from .mask import (
+    AlternatingPSM,
+    Mask,
+    Phases,
+    Reflective,
+    Window,
+    assign_phases,
+    clear_field,
+    dense_line,
+    drawn_spectra,
+    fast_of,
+    made,
+    resolve,
+    transmitted,
+)
+from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose, stray_light
 from .resist import DenseLine, Resist
 from .types import Grid, Image, Scalar, double, leaf
 
-# Extent over which the anchor's dense lines count as coherent with each other.
-REPEATS_NM = 8000.0
+# Extent over which the anchor's dense lines count as coherent with each other, and the same in lambda / NA.
+REPEATS_NM, REPEATS = 8000.0, 60.0
+# The same on a thick mask, whose source points cost more.
+REPEATS_THICK = 20.0
+# Samples of an anchor's line on a thick mask.
+LINE_SAMPLES = 720
 
 
 class Corner(eqx.Module):
@@ -61,6 +79,8 @@ class Process(eqx.Module):
             raise ValueError("corners: give at least the nominal one")
         if self.film is not None and getattr(self.scanner, "polarisation", None) is None:
             raise ValueError("a film needs vector imaging: give the scanner a polarisation, such as unpolarised")
+        if isinstance(self.mask, Reflective) and not isinstance(self.scanner, Scanner):
+            raise ValueError("a reflecting mask needs a scanner: the kernels of a file tell no wavelength")
 
     @property
     def printed_above(self) -> bool:
@@ -98,6 +118,8 @@ class Imaging(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)  # of the coarse samples
     grid: Grid = eqx.field(static=True)
     part: Part | None = eqx.field(static=True, default=None)  # of the grid's pixels, those that count
+    stray: jax.Array | None = None  # (focus,) intensity that flare adds
+    filters: tuple[jax.Array, jax.Array] | None = None  # of a fast mask, see `mask.Fast.filters`
 
     @property
     def orders(self) -> tuple[int, int]:
@@ -106,8 +128,16 @@ class Imaging(eqx.Module):
         return ky, kx
 
     def images(self, systems, spectra):
-        """Intensity samples (focus, y, x) of some of the systems from coefficients of the coverage (2ky+1, 2kx+1)."""
-        amplitude = transmitted(self.process.mask, spectra)
+        """Intensity samples (focus, y, x) of some of the systems from coefficients of the coverage (2ky+1, 2kx+1).
+
+        Of a fast mask from those of what is drawn and its edges, (3, 2ky+1, 2kx+1).
+        """
+        if self.filters is None:
+            amplitude = transmitted(self.process.mask, spectra)
+        else:
+            filters, ground = self.filters
+            ky, kx = self.orders
+            amplitude = (filters * spectra[None]).sum(1).at[:, ky, kx].add(ground)
         return jnp.stack([band.intensity(s, amplitude, self.shape) for s in systems])
 
     def _images(self, systems, covered):
@@ -120,7 +150,8 @@ class Imaging(eqx.Module):
 
     def aerial(self, covered, rest=None):
         """Coverage [y, x] -> intensity samples (focus, y, x) at dose 1."""
-        return self._images(self.systems, covered) + (self.tail_image(covered) if rest is None else rest)
+        image = self._images(self.systems, covered) + (self.tail_image(covered) if rest is None else rest)
+        return image if self.stray is None else image + self.stray[:, None, None]
 
     def seen(self, aerial):
         """Intensity samples (focus, y, x) at dose 1 -> latent samples (corner, y, x)."""
@@ -184,7 +215,7 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
     """
     process = anchored(without_bias(process))
     focus_of, distinct = distinct_focus(process)
-    scanner, period = process.scanner, grid.period_nm
+    scanner, period, stray = process.scanner, grid.period_nm, None
     if isinstance(scanner, KernelFile):
         if any(abs(extent - scanner.period_nm) > 1e-6 for extent in period):
             raise ConfigError(f"these kernels belong to a tile of {scanner.period_nm:g} nm, not {period}")
@@ -193,11 +224,22 @@ def prepare(process: Process, grid: Grid, data: Path | None = None, leading: int
     else:
         sets = [decompose(scanner, period, focus, process.film)[0] for focus in distinct]
         shape = band.image_shape(period, scanner.na_over_lambda)
+        if scanner.flare is not None:
+            stray = jnp.array([stray_light(scanner, focus, process.film) for focus in distinct])
     systems = np.stack(sets).astype(np.complex64)
     dose = jnp.stack([corner.dose**process.dose_power for corner in process.corners])
-    return Imaging(
-        jnp.asarray(systems[:, :leading]), jnp.asarray(systems[:, leading:]), dose, process, focus_of, shape, grid
-    )
+    first, rest = jnp.asarray(systems[:, :leading]), jnp.asarray(systems[:, leading:])
+    return Imaging(first, rest, dose, thinned(process), focus_of, shape, grid, stray=stray)
+
+
+def thinned(process: Process) -> Process:
+    """The same process with the thin mask that stands for a reflecting one; ConfigError where its model is not thin."""
+    mask = process.mask
+    if not isinstance(mask, Reflective):
+        return process
+    if mask.model != "thin":
+        raise ConfigError(f'a {mask.model} mask model cannot do this; use process.mask.model = "thin"')
+    return replace(process, mask=mask.thin(process.scanner.projector))
 
 
 def without_bias(process: Process) -> Process:
@@ -213,7 +255,8 @@ def without_bias(process: Process) -> Process:
 def distinct_focus(process: Process, focus_nm: Sequence[float] | None = None) -> tuple[tuple[int, ...], list[float]]:
     """For each focus (the corners' if not given) its index among the distinct ones; +-z are one if they image alike."""
     focus = list(focus_nm) if focus_nm is not None else [float(double(c.focus_nm)) for c in process.corners]
-    real = all(abs(np.imag(amplitude)) < 1e-9 for amplitude in double(process.mask).amplitudes())
+    mask = double(process.mask)
+    real = not isinstance(mask, Reflective) and all(abs(np.imag(amplitude)) < 1e-9 for amplitude in mask.amplitudes())
     # A film counts the depth from one side.
     symmetric = isinstance(process.scanner, Scanner) and process.film is None and process.scanner.focus_symmetric()
     if real and symmetric:
@@ -240,7 +283,8 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
     period, layers = dense_line(process.mask, cd, pitch)
     grid = Grid((1, 1), period)
     # One period is the whole tile, but the source is sampled as for a tile of many.
-    tile = period, int(np.ceil(REPEATS_NM / period)) * period
+    far = min(REPEATS_NM, (REPEATS_THICK if rigorous(process) else REPEATS) / process.scanner.na_over_lambda)
+    tile = period, int(np.ceil(far / period)) * period
     machine = replace(process.scanner, source=Points(*process.scanner.source_points(tile)))
     limit = band.order_limit(grid.period_nm, 2 * machine.na_over_lambda)
     spectra = np.zeros([len(layers), *(2 * k + 1 for k in limit)], complex)
@@ -249,7 +293,13 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
         for centre, width in pieces:
             wave = width / period * np.sinc(order * width / period) * np.exp(-2j * np.pi * order * centre / period)
             spectrum[limit[0]] += wave
-    samples = abbe.aerial(machine, transmitted(double(process.mask), spectra), grid, focus, process.film)
+    if fast(process):
+        drawn = drawn_spectra(_line_openings(process, cd, period), grid.period_nm, (0, limit[1]))
+        samples = fast_aerial(process, drawn, grid, focus, machine)
+    elif rigorous(process):
+        samples = thick_aerial(replace(process, scanner=machine), _line_openings(process, cd, period), grid, focus)
+    else:
+        samples = abbe.aerial(machine, transmitted(double(thinned(process).mask), spectra), grid, focus, process.film)
     row = samples[:1]  # nothing varies along the line
 
     def at_edge(resist) -> float:
@@ -257,6 +307,57 @@ def _at_edge(process: Process, line: DenseLine) -> Callable[[Resist], float]:
         return float(band.interpolation(len(latent), np.array([0.5 * cd / period]))[0] @ latent)
 
     return at_edge
+
+
+def rigorous(process: Process) -> bool:
+    """Whether the mask's topography is to be solved for (see `thick_aerial`)."""
+    return isinstance(process.mask, Reflective) and process.mask.model == "rigorous"
+
+
+def fast(process: Process) -> bool:
+    """Whether the mask's topography counts by filters (see `fast_aerial`)."""
+    return isinstance(process.mask, Reflective) and process.mask.model == "fast"
+
+
+def fast_aerial(
+    process: Process, drawn: np.ndarray, grid: Grid, focus_nm: float = 0.0, scanner: Scanner | None = None
+) -> np.ndarray:
+    """Intensity samples (..., ny', nx') float64 of reflecting masks by the fast model of their topography, by Abbe.
+
+    `drawn` (..., 3, 2ky+1, 2kx+1) are the spectra of openings and their edges (`mask.drawn_spectra`), for all orders
+    that pass. `scanner` is one with source points of its own, in place of the process's.
+    """
+    if process.film is not None:
+        raise ConfigError("thick masks are imaged without a film: take process.film out")
+    model, period = fast_of(process.mask, process.scanner), grid.period_nm
+    machine = double(process.scanner if scanner is None else scanner)
+    three = np.stack([model.amplitudes(one, period) for one in drawn.reshape(-1, *drawn.shape[-3:])])
+    found = abbe.by_source(machine, lambda points: model.over_source(three, points, period), grid, focus_nm)
+    return found.reshape(*drawn.shape[:-3], *found.shape[-2:])
+
+
+def thick_aerial(process: Process, openings: np.ndarray, grid: Grid, focus_nm: float = 0.0) -> np.ndarray:
+    """Intensity samples (ny', nx') float64 of one periodic cell of a reflecting mask, its topography solved for.
+
+    `openings` [y, x] are area fractions without absorber over the period of `grid`, whatever their number; one row or
+    one column stands for lines. ConfigError for a film or optics that this cannot do.
+    """
+    if process.film is not None:
+        raise ConfigError("rigorous masks are imaged without a film: take process.film out")
+    scanner = double(process.scanner)
+    orders = scanner.orders(grid.period_nm, scanner.source_points(grid.period_nm)[0])
+    orders = tuple(0 if n == 1 else k for n, k in zip(openings.shape, orders, strict=True))
+    found = resolve(process.mask, scanner, openings, grid.period_nm, orders)
+    return abbe.resolved(scanner, found, clear_field(process.mask, scanner), grid, focus_nm)
+
+
+def _line_openings(process: Process, cd_nm: float, period_nm: float) -> np.ndarray:
+    """One row over a period with the drawn line across its corner, where its centre is."""
+    edges = np.linspace(0, period_nm, LINE_SAMPLES + 1)
+    width = cd_nm + 2 * process.mask.bias_nm
+    inside = sum(np.clip(edges - (c - width / 2), 0, width) for c in (0.0, period_nm))
+    covered = np.diff(inside)[None] * (LINE_SAMPLES / period_nm)
+    return covered if process.printed_above else 1 - covered
 
 
 def phases(process: Process, drawn: Layout, window_nm: Window | None = None) -> Phases:

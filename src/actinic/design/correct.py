@@ -11,7 +11,7 @@ import numpy as np
 
 from ..config import Hashed, build, dump
 from ..errors import ConfigError
-from ..forward import Imaging, anchored, distinct_focus, prepare
+from ..forward import Imaging, anchored, distinct_focus, prepare, thinned
 from ..layout import Layout, clipped, coverage, sized, snapped
 from ..mask import FINE_NM, AlternatingPSM, transmitted
 from ..metrology import Gauges, gauges
@@ -39,8 +39,8 @@ from .setup import Setup
 from .trace import held, ruled, trace
 from .verify import corner_distance_nm
 
-# Neighbouring tiles pass into each other over this length on both sides of a seam.
-BLEND_NM = 200.0
+# Neighbouring tiles pass into each other over this length on both sides of a seam, and at most this part of the halo.
+BLEND_NM, BLEND = 200.0, 5 / 12
 # Spacing of the source points, in sigma, for the image of the whole window.
 WHOLE_SPACING = 1 / 30
 
@@ -191,7 +191,7 @@ def _whole_image(setup: Setup, stage: Stage, theta: np.ndarray, grid: Grid) -> n
     machine = replace(scanner, source=Points(*scanner.source_points(alike)))
     orders = scanner.orders(grid.period_nm, machine.source.sigma)
     covered = np.asarray(opened(jnp.asarray(theta), setup.recipe, stage, grid))
-    spectrum = transmitted(double(process.mask), band.mask_spectrum(covered.astype(float), orders)[None])
+    spectrum = transmitted(double(thinned(process).mask), band.mask_spectrum(covered.astype(float), orders)[None])
     return np.stack([abbe.aerial(machine, spectrum, grid, focus, process.film) for focus in focuses])
 
 
@@ -241,7 +241,10 @@ def _cut(memory, tiling: Tiling, number: int):
 
 def _joined(moved: list, tiling: Tiling):
     """Theta and the method's memory over the whole, from those of the tiles."""
-    shape, blend = tiling.tiles[0].grid.shape, round(BLEND_NM / tiling.pixel_nm)
+    shape, blend = (
+        tiling.tiles[0].grid.shape,
+        round(min(BLEND_NM, BLEND * tiling.halo_px * tiling.pixel_nm) / tiling.pixel_nm),
+    )
     return jax.tree.map(lambda *a: stitch(tiling, a, blend) if np.shape(a[0]) == shape else a[0], *moved)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ..errors import ConfigError
-from ..forward import Process
+from ..forward import Process, fast, fast_aerial, thinned
 from ..layout import Layout, clipped, coverage
-from ..mask import transmitted
+from ..mask import drawn_spectra, transmitted
 from ..optics import Scanner, abbe, band
 from ..scale import Tile
 from ..types import Grid, double
@@ -32,7 +32,8 @@ def aerial_images(
     rasterised at half the tiles' pitch: pixel averages fold the mask's highest frequencies back, and half the
     pixel leaves a quarter of that. The tiles are alike but for where they lie.
     """
-    scanner, exact = scanner_of(process), double(process)
+    scanner, thick = scanner_of(process), fast(process)
+    mask = None if thick else double(thinned(process).mask)
     todo = list(tiles)
     for start in range(0, len(todo), TOGETHER):
         together = todo[start : start + TOGETHER]
@@ -42,10 +43,21 @@ def aerial_images(
         amplitudes = []
         for tile in together:
             fine = tile.grid.with_pitch(tile.grid.pitch_nm / 2)
-            amplitudes.append(np.stack([transmitted(exact.mask, _spectra(layers, fine, orders)) for layers in masks]))
+            if mask is None:
+                amplitudes.append(np.stack([_drawn(layers, fine, orders, process) for layers in masks]))
+            else:
+                amplitudes.append(np.stack([transmitted(mask, _spectra(layers, fine, orders)) for layers in masks]))
         # The lens's pupils are the same for all of them.
         stack = np.stack(amplitudes)
-        found = np.stack([abbe.aerial(scanner, stack, grid, focus, process.film) for focus in focus_nm], axis=2)
+        found = np.stack(
+            [
+                fast_aerial(process, stack, grid, focus)
+                if thick
+                else abbe.aerial(scanner, stack, grid, focus, process.film)
+                for focus in focus_nm
+            ],
+            axis=2,
+        )
         yield from found
 
 
@@ -53,3 +65,10 @@ def _spectra(layers: tuple[Layout, ...], grid: Grid, orders: tuple[int, int]) ->
     """Fourier coefficients (layer, 2ky+1, 2kx+1) of a mask's layers on a tile."""
     covered = [coverage(clipped(layer, grid.window_nm), grid).astype(float) for layer in layers]
     return np.stack([band.mask_spectrum(c, orders) for c in covered])
+
+
+def _drawn(layers: tuple[Layout, ...], grid: Grid, orders: tuple[int, int], process: Process) -> np.ndarray:
+    """Spectra (3, 2ky+1, 2kx+1) of a mask's openings and their edges on a tile."""
+    (layer,) = layers
+    covered = coverage(clipped(layer, grid.window_nm), grid).astype(float)
+    return drawn_spectra(covered if process.printed_above else 1 - covered, grid.period_nm, orders)

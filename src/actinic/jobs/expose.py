@@ -7,17 +7,22 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
+from ..design import Setup
+from ..design.images import aerial_images
 from ..errors import ConfigError
-from ..forward import Corner, Process, anchored, prepare
-from ..layout import clipped, coverage
+from ..forward import Corner, Process, anchored, fast, prepare, rigorous, thick_aerial
+from ..layout import Layout, clipped, coverage
 from ..mask import made, reach_nm
 from ..metrology import area_fraction, contours
-from ..optics import KernelFile
-from ..scale import split
+from ..optics import KernelFile, band
+from ..scale import Tile, split
 from ..types import Grid, double
 from ..writing import write_file
 from .folder import refuse_existing
-from .work import Work, area_um2, data_folder, mask_figures, with_phases
+from .work import Window, Work, area_um2, data_folder, mask_figures, with_phases
+
+# Samples of a rigorous cell for each pixel: its walls stand between pixels.
+CELL_SAMPLES = 4
 
 STAGES = {"coverage": "area fraction", "aerial": "clear field = 1", "latent": "clear field = 1", "printed": "0 or 1"}
 
@@ -42,35 +47,7 @@ def expose(
     condition = _condition(setup.process, corner, dose, focus_nm)
     process = replace(anchored(setup.process), corners=(condition,))
     window = work.window_nm()
-    if isinstance(process.scanner, KernelFile):
-        tiling, folder = split(window, 1.0, process.scanner.period_nm, 0.0), data_folder()
-    else:
-        pitch = setup.check_nm
-        tiling, folder = split(window, pitch, setup.tiles.core_nm, setup.tiles.halo_nm), None
-    halo, shape = tiling.halo_px, tiling.cores_shape
-    around = halo * tiling.pixel_nm + reach_nm(process.mask)
-    layout, shifted = work.read(around), work.read_shifted(work.layout, around)
-    drawn, conflicts = with_phases(process, layout, shifted)
-    layers = made(process.mask, drawn)
-    # Shifted glass beside chrome is part of the surroundings.
-    polygons = drawn if process.printed_above else drawn[:1]
-    images = {name: np.empty(shape, np.float32) for name in ("coverage", "aerial", "latent")}
-    imaging = prepare(process, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
-    for number, tile in enumerate(tiling.tiles):
-        (cy, cx), place = tiling.core_px, tiling.place(number)
-        each = [coverage(clipped(layer, tile.grid.window_nm), tile.grid) for layer in layers]
-        covered = jnp.asarray(each[0] if len(each) == 1 else np.stack(each))
-        aerial = imaging.aerial(covered)
-        found = sum(each), *(imaging.pixels(samples)[0] for samples in (aerial, imaging.seen(aerial)))
-        for image, values in zip(images.values(), found, strict=True):
-            image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
-    grid = Grid(shape, tiling.pixel_nm, window[:2])
-    # The last tiles may reach beyond the window.
-    rows, columns = int(np.sum(grid.y_nm < window[3])), int(np.sum(grid.x_nm < window[2]))
-    images = {name: image[:rows, :columns] for name, image in images.items()}
-    if not rows or not columns:
-        raise ConfigError(f"window {work.window!r} holds no pixel of {grid.pitch_nm:g} nm: make it larger")
-    grid = Grid((rows, columns), grid.pitch_nm, grid.origin_nm)
+    images, grid, polygons, conflicts = (_cell if rigorous(process) else _tiled)(work, setup, process, window)
     threshold = float(double(process.resist).threshold)
     images["printed"] = ((images["latent"] >= threshold) == process.printed_above).astype(np.float32)
     loops = contours(images["latent"], grid, threshold)
@@ -92,9 +69,91 @@ def expose(
         "threshold": threshold,
         "contours": len(loops),
         "pitch_nm": grid.pitch_nm,
-        "shape": [rows, columns],
+        "shape": list(grid.shape),
         "saved": str(save) if save is not None else None,
     }
+
+
+def _tiled(work: Work, setup: Setup, process: Process, window: Window):
+    """Images of a window in tiles, their grid, the drawn polygons and the phase conflicts."""
+    if isinstance(process.scanner, KernelFile):
+        tiling, folder = split(window, 1.0, process.scanner.period_nm, 0.0), data_folder()
+    else:
+        pitch = setup.check_nm
+        tiling, folder = split(window, pitch, setup.tiles.core_nm, setup.tiles.halo_nm), None
+    halo, shape = tiling.halo_px, tiling.cores_shape
+    around = halo * tiling.pixel_nm + reach_nm(process.mask)
+    layout, shifted = work.read(around), work.read_shifted(work.layout, around)
+    drawn, conflicts = with_phases(process, layout, shifted)
+    layers = made(process.mask, drawn)
+    images = {name: np.empty(shape, np.float32) for name in ("coverage", "aerial", "latent")}
+    imaged = _by_source if fast(process) else _by_systems
+    image_of = imaged(process, layers, Grid(tiling.tiles[0].grid.shape, tiling.pixel_nm), folder)
+    for number, tile in enumerate(tiling.tiles):
+        (cy, cx), place = tiling.core_px, tiling.place(number)
+        for image, values in zip(images.values(), image_of(tile), strict=True):
+            image[place] = np.asarray(values)[halo : halo + cy, halo : halo + cx]
+    grid = Grid(shape, tiling.pixel_nm, window[:2])
+    # The last tiles may reach beyond the window.
+    rows, columns = int(np.sum(grid.y_nm < window[3])), int(np.sum(grid.x_nm < window[2]))
+    images = {name: image[:rows, :columns] for name, image in images.items()}
+    if not rows or not columns:
+        raise ConfigError(f"window {work.window!r} holds no pixel of {grid.pitch_nm:g} nm: make it larger")
+    # Shifted glass beside chrome is part of the surroundings.
+    polygons = drawn if process.printed_above else drawn[:1]
+    return images, Grid((rows, columns), grid.pitch_nm, grid.origin_nm), polygons, conflicts
+
+
+def _by_systems(process: Process, layers: tuple[Layout, ...], grid: Grid, folder: Path | None):
+    """Coverage, aerial and latent image on the pixels of a tile, by coherent systems."""
+    imaging = prepare(process, grid, folder)
+
+    def image_of(tile: Tile):
+        each = [coverage(clipped(layer, tile.grid.window_nm), tile.grid) for layer in layers]
+        covered = jnp.asarray(each[0] if len(each) == 1 else np.stack(each))
+        aerial = imaging.aerial(covered)
+        return sum(each), *(imaging.pixels(samples)[0] for samples in (aerial, imaging.seen(aerial)))
+
+    return image_of
+
+
+def _by_source(process: Process, layers: tuple[Layout, ...], grid: Grid, folder: Path | None):
+    """The same by Abbe, of a mask that is not the same for all of the source."""
+    exact, corner = double(process), process.corners[0]
+    focus, dose = (float(double(value)) for value in (corner.focus_nm, corner.dose))
+
+    def image_of(tile: Tile):
+        ((aerial,),) = next(aerial_images([layers], process, [tile], [focus]))
+        latent = exact.resist.latent(dose * aerial, tile.grid.period_nm)
+        covered = coverage(clipped(layers[0], tile.grid.window_nm), tile.grid)
+        return covered, *(band.to_pixels(samples, tile.grid) for samples in (aerial, latent))
+
+    return image_of
+
+
+def _cell(work: Work, setup: Setup, process: Process, window: Window):
+    """The same of a window that is one period of a mask whose topography is solved for."""
+    pitch = setup.check_nm
+    shape = tuple(round((window[i + 2] - window[i]) / pitch) for i in (1, 0))
+    grid = Grid(shape, pitch, window[:2]) if min(shape) > 0 else None
+    if grid is None or any(abs(a - b) > 1e-6 for a, b in zip(grid.window_nm, window, strict=True)):
+        raise ConfigError(
+            f"a rigorous mask is one period, the window, of whole pixels of {pitch:g} nm: give such a --window"
+        )
+    drawn = clipped(work.read(reach_nm(process.mask)), window)
+    (layer,) = made(process.mask, (drawn,), window)
+    covered = coverage(clipped(layer, window), grid)
+    fine = grid.with_pitch(pitch / CELL_SAMPLES)
+    inside = coverage(clipped(layer, window), fine).astype(float)
+    openings = inside if process.printed_above else 1 - inside
+    for axis in (0, 1):
+        if np.ptp(openings, axis=axis).max() < 1e-6:
+            openings = openings.mean(axis, keepdims=True)
+    exact, corner = double(process), process.corners[0]
+    aerial = thick_aerial(process, openings, grid, float(double(corner.focus_nm)))
+    latent = exact.resist.latent(float(double(corner.dose)) * aerial, grid.period_nm)
+    images = {"coverage": covered, "aerial": band.to_pixels(aerial, grid), "latent": band.to_pixels(latent, grid)}
+    return {name: np.asarray(image, np.float32) for name, image in images.items()}, grid, (drawn,), ()
 
 
 def _condition(process: Process, name: str | None, dose: float | None, focus_nm: float | None) -> Corner:

@@ -12,7 +12,7 @@ from ..design import Setup
 from ..errors import ConfigError, MissingError
 from ..forward import Process, phases
 from ..layout import Layout, Repeats, extent_nm, parse_layer, parse_window, read_layout, repeats
-from ..mask import AlternatingPSM, parse_mask
+from ..mask import AlternatingPSM, MaskModel, Reflective, parse_mask
 from ..types import double
 
 Progress = Callable[[str, int, int], None]
@@ -37,7 +37,7 @@ class Work:
     or a TOML file; `settings` overrides such as "process.scanner.projector.na=0.68". `mask_type`, such as
     "attpsm:6%:180", takes the place of the setup's; `phase_layer` holds the shifted glass of an alternating mask;
     `resist` is a kind whose typical values take the place of the setup's. `method` is how `correct` looks for the
-    mask: `ilt` or `opc`.
+    mask: `ilt` or `opc`. `mask_model` is how the topography of a reflecting mask counts.
     """
 
     layout: Path
@@ -50,9 +50,13 @@ class Work:
     phase_layer: str | None = None
     resist: str | None = None
     method: Literal["ilt", "opc"] = "ilt"
+    mask_model: MaskModel | None = None
 
     def setup(self) -> Setup:
-        return load_setup(self.optics, self.settings, self.mask_type, self.resist)
+        settings = self.settings
+        if self.mask_model is not None:
+            settings = (*settings, f"process.mask.model={self.mask_model}")
+        return load_setup(self.optics, settings, self.mask_type, self.resist)
 
     def layer_number(self) -> tuple[int, int]:
         if not self.layer:
@@ -113,6 +117,8 @@ def mask_figures(process: Process, conflicts: Sequence[Window] = ()) -> dict:
         "mask_bias_nm": mask.bias_nm,
         "mask_corner_radius_nm": mask.corner_radius_nm,
     }
+    if isinstance(mask, Reflective):
+        found["mask_model"] = mask.model
     if isinstance(mask, AlternatingPSM):
         found |= {"phase_conflicts": len(conflicts), "phase_conflict_boxes_nm": [list(box) for box in conflicts]}
     return found

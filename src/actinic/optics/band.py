@@ -95,11 +95,13 @@ def fold(spectrum, shape: tuple[int, int]):
 def intensity(systems, spectrum, shape: tuple[int, int]):
     """Sum over coherent systems of |inverse transform of (system x mask spectrum)|^2, real [y, x].
 
-    `systems` is complex (kernel, fy, fx) with its weights inside; the samples stand at x = j P / n,
-    j = 0.. (at corners, not centres).
+    `systems` is complex (kernel, fy, fx) with its weights inside, `spectrum` (fy, fx), or (kernel, fy, fx) if each sees
+    another; (kernel, part, fy, fx) and (part, fy, fx) if a kernel sees a sum of parts. The samples stand at
+    x = j P / n, j = 0.. (at corners, not centres).
     """
     xp = systems.__array_namespace__()
-    fields = xp.fft.ifft2(fold(systems * spectrum[None], shape), norm="forward")
+    seen = systems * (spectrum if spectrum.ndim == systems.ndim else spectrum[None])
+    fields = xp.fft.ifft2(fold(seen if seen.ndim == 3 else seen.sum(1), shape), norm="forward")
     return (fields.real**2 + fields.imag**2).sum(0)
 
 

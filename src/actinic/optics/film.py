@@ -97,6 +97,10 @@ class FilmStack(eqx.Module):
         share = xp.stack([f / incident for f in flux[1:]])
         return Powers(xp.abs(waves[0].up) ** 2, share[-1], share[:-1] - share[1:])
 
+    def reflection(self, wavelength_nm, medium, sine, wave: Wave):
+        """Complex amplitude reflected at the top, of E for s and of H for p; arguments as for `powers`."""
+        return self._waves(wavelength_nm, medium, sine * sine, wave)[0].up
+
     def fields(self, wavelength_nm, medium, sine2, depths_nm) -> Iterator[tuple]:
         """For each depth in the resist (F_s, F_par, F_z / sin) of the field, of the squared sines' shape.
 

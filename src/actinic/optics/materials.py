@@ -19,6 +19,7 @@ def table() -> tuple[dict, ...]:
     return tuple(load_toml(TABLE)["material"])
 
 
+@cache
 def optical_constants(name: str, wavelength_nm: float) -> complex:
     """n + ik of a material of the table at a wavelength, or ConfigError that says what the table has."""
     rows = [row for row in table() if row["name"] == name]

@@ -58,8 +58,8 @@ def vector_rows(
     a, b = (part * (projector.na / projector.immersion_index) for part in directions)
     sine2 = a * a + b * b
     # The lens keeps the energy of a ray whose angle it changes.
-    mask_sine = projector.na / projector.reduction
-    radiometric = ((1 - mask_sine**2 * (x * x + y * y)) / (1 - sine2)) ** 0.25
+    mx, my = (projector.na / reduction for reduction in projector.reductions)
+    radiometric = ((1 - (mx * x) ** 2 - (my * y) ** 2) / (1 - sine2)) ** 0.25
     rows = rows * radiometric.astype(rows.dtype)
     if projector.jones is None and polarisation == "unpolarised":
         # The matrix is symmetric: its xy and yx elements are one field of twice the weight, and five are enough.

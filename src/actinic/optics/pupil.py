@@ -92,10 +92,34 @@ def _known(where: str, amounts) -> None:
         raise ValueError(f"{where}: {', '.join(unknown)} is not one of Z1..Z37")
 
 
+class ChiefRay(eqx.Module):
+    """The slant at which a mirror optics lights its reflecting mask.
+
+    At the centre of the slit the ray runs towards +y. Elsewhere its plane passes through the axis of the mirrors, the
+    centre of a ring of radius `ring_mm` of which the slit is a part: at `slit_mm` along x, at the wafer, it is turned
+    towards +x by the azimuth asin(slit / ring).
+    """
+
+    angle_deg: Annotated[Scalar, Field(ge=0, lt=30, json_schema_extra={"unit": "deg"})] = leaf(default=6.0)
+    slit_mm: Annotated[Scalar, Field(ge=-20, le=20, json_schema_extra={"unit": "mm"})] = leaf(default=0.0)
+    ring_mm: Annotated[Scalar, Field(gt=20, lt=1e4, json_schema_extra={"unit": "mm"})] = leaf(default=41.5)
+
+    def sines(self):
+        """(x, y) of the ray's direction at the mask."""
+        turned = self.slit_mm / self.ring_mm
+        sine = _sin(self.angle_deg * (np.pi / 180))
+        return sine * turned, sine * (1 - turned**2) ** 0.5
+
+
+def _sin(angle):
+    return angle.__array_namespace__().sin(angle)
+
+
 class Projector(eqx.Module):
     """A projection lens. `zernikes_nm` maps Z1..Z37 to nanometres of optical path.
 
-    `reduction` and `jones` count in vector imaging only.
+    `reduction` and `jones` count in vector imaging only. Along y an anamorphic lens has another, `reduction_y`.
+    `obscuration` is the radius of the pupil's dark centre over that of the pupil.
     """
 
     wavelength_nm: Annotated[Scalar, Field(gt=1, lt=500, json_schema_extra={"unit": "nm"})] = leaf()
@@ -104,6 +128,9 @@ class Projector(eqx.Module):
     zernikes_nm: dict[str, Nanometre] = leaf(default_factory=dict)
     reduction: Annotated[Scalar, Field(ge=1, le=100)] = leaf(default=4.0)
     jones: JonesPupil | None = None
+    reduction_y: Annotated[Scalar, Field(ge=1, le=100)] | None = leaf(default=None)
+    obscuration: Annotated[Scalar, Field(gt=0, lt=0.9)] | None = leaf(default=None)
+    chief_ray: ChiefRay | None = None
 
     def __check_init__(self):
         _known("zernikes_nm", self.zernikes_nm)
@@ -112,13 +139,21 @@ class Projector(eqx.Module):
                 f"na {float(self.na):g} must be smaller than immersion_index {float(self.immersion_index):g}"
             )
 
+    @property
+    def reductions(self):
+        """Mask length over wafer length along x and along y."""
+        return self.reduction, self.reduction if self.reduction_y is None else self.reduction_y
+
     def coordinates(self, fx, fy):
         """For wafer-side frequencies (1/nm): whether they pass, and pupil coordinates x, y: 1 at the rim, 0 outside."""
         xp = (fx + self.na).__array_namespace__()
         scale = self.wavelength_nm / self.na
         x, y = fx * scale, fy * scale
         # A frequency on the rim belongs to the pupil whatever the rounding.
-        inside = x * x + y * y <= 1 + 1e-9
+        r2 = x * x + y * y
+        inside = r2 <= 1 + 1e-9
+        if self.obscuration is not None:
+            inside = inside & (r2 >= self.obscuration**2 - 1e-9)
         return inside, xp.where(inside, x, 0.0), xp.where(inside, y, 0.0)
 
     def pupil(self, fx, fy, focus_nm):

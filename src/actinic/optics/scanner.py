@@ -15,6 +15,7 @@ from ..errors import NumericalError
 from ..types import double
 from . import band
 from .film import FilmStack
+from .flare import Flare
 from .polarisation import Polarisation, vector_rows
 from .pupil import Projector
 from .source import Source, sample
@@ -29,12 +30,14 @@ CHUNK = 2**19
 class Scanner(eqx.Module):
     """Source and projector. Clear field has intensity 1 and dose multiplies the intensity.
 
-    Without a polarisation the image is scalar; with one it is that of the electric field.
+    Without a polarisation the image is scalar; with one it is that of the electric field. Flare takes its share from
+    the image and adds one that is the same all over a tile.
     """
 
     projector: Projector
     source: Source
     polarisation: Polarisation | None = eqx.field(static=True, default=None)
+    flare: Flare | None = None
     kind: Literal["scanner"] = eqx.field(static=True, default="scanner")
 
     @property
@@ -43,7 +46,7 @@ class Scanner(eqx.Module):
         return float(double(self.projector.na)) / float(double(self.projector.wavelength_nm))
 
     def source_points(self, period_nm: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-        """Source points (n, 2) in sigma and weights (n,) that give the clear field intensity 1, float64.
+        """Source points (n, 2) in sigma and weights (n,), float64; clear field is 1 less the flare.
 
         A lattice of spacing d repeats the coherence function every lambda / (NA d); that is kept from
         reaching into a tile of this period, and small tiles take no coarser a lattice than COARSEST.
@@ -56,7 +59,12 @@ class Scanner(eqx.Module):
         passed = (abs(clear) ** 2).sum()
         if not passed > 0:
             raise NumericalError("no light of this source passes the lens in clear field: lower sigma")
-        return points, weights / passed
+        return points, weights * (self.in_image / passed)
+
+    @property
+    def in_image(self) -> float:
+        """Share of the light that is not scattered."""
+        return 1.0 if self.flare is None else 1 - float(double(self.flare.tis))
 
     def orders(self, period_nm: tuple[float, float], points: np.ndarray) -> tuple[int, int]:
         """Diffraction orders (ky, kx) that pass the lens from any source point."""
@@ -98,6 +106,22 @@ def coherent_systems(
     if polarisation is None:
         return rows
     return vector_rows(projector, rows, projector.coordinates(gx, gy)[1:], points, polarisation, film)
+
+
+def stray_light(scanner: Scanner, focus_nm: float, film: FilmStack | None = None) -> float:
+    """What flare adds to the image everywhere; in a film to the dose where the image is taken."""
+    if scanner.flare is None:
+        return 0.0
+    level = float(double(scanner.flare).level)
+    if film is None:
+        return level
+    points, weights = scanner.source_points((1.0, 1.0))
+    tile = (1.0, 1.0), (0, 0)
+    return (
+        level
+        / scanner.in_image
+        * sum(float((abs(rows) ** 2).sum()) for rows in _chunks(scanner, points, weights, tile, focus_nm, film, CHUNK))
+    )
 
 
 def rows_per_point(scanner: Scanner, film: FilmStack | None = None) -> int:

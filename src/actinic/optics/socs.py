@@ -33,14 +33,14 @@ def decompose(
     )
     if len(points) * rows_per_point(scanner, film) <= np.prod(shape):
         flat = np.concatenate(list(chunks))
-        energy, mixing = _leading(flat @ flat.conj().T, count)
+        energy, mixing = leading(flat @ flat.conj().T, count)
         kernels = mixing.conj().T @ flat
     else:
         energy, kernels = _from_coefficients(chunks, np.prod(shape), count)
     return kernels.reshape(-1, *shape), energy
 
 
-def _leading(matrix: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
+def leading(matrix: np.ndarray, count: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues, not below zero, and eigenvectors in columns, the largest first."""
     n = len(matrix)
     part = None if count is None or count >= n else (n - count, n - 1)
@@ -57,7 +57,7 @@ def _from_coefficients(chunks, size: int, count: int | None) -> tuple[np.ndarray
         rows = rows[:, seen]
         tcc[np.ix_(seen, seen)] += rows.conj().T @ rows
     passed = np.flatnonzero(np.diagonal(tcc).real > 0)
-    energy, modes = _leading(tcc[np.ix_(passed, passed)], count)
+    energy, modes = leading(tcc[np.ix_(passed, passed)], count)
     kernels = np.zeros((len(energy), size), complex)
     kernels[:, passed] = np.sqrt(energy)[:, None] * modes.conj().T
     return energy, kernels

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...forward import Imaging
+from ...mask import drawn_spectra
 from ...optics import band
 from ...types import Grid
 from .edges import Edges
 from .near import grouped
-from .spectrum import polygon_spectrum
+from .spectrum import lined_spectra, polygon_spectrum
 
 # Groups of edges whose answers are computed in one compiled call.
 GROUPS = 16
@@ -22,13 +23,18 @@ TAPS, BETA = 12, 9.5
 
 @dataclass(frozen=True)
 class Vertices:
-    """Corners of a mask on a tile: x, y in nm from its corner, sign, numbers of the upright and the level edge."""
+    """Corners of a mask on a tile: x, y in nm from its corner, sign, numbers of the upright and the level edge.
+
+    `lower` and `left` are the signs of edges' ends for `lined_spectra`.
+    """
 
     x: np.ndarray
     y: np.ndarray
     sign: np.ndarray
     upright: np.ndarray
     level: np.ndarray
+    lower: np.ndarray
+    left: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -113,9 +119,13 @@ def view(imaging: Imaging, few: Imaging, offset: float, sites, fixed: np.ndarray
     room = bucket(len(x))
     fine = tuple(2 * n for n in imaging.shape)
     normals = (jnp.asarray(np.pad(v / p, (0, room - len(x))), jnp.float32) for v, p in ((nx, width), (ny, height)))
-    spectrum = jnp.zeros([2 * k + 1 for k in imaging.orders], jnp.complex64)
-    if fixed is not None:
+    lined = () if imaging.filters is None else (3,)
+    spectrum = jnp.zeros([*lined, *(2 * k + 1 for k in imaging.orders)], jnp.complex64)
+    if fixed is not None and not lined:
         spectrum = band.mask_spectrum(jnp.asarray(fixed, jnp.float32), imaging.orders)
+    elif fixed is not None:
+        spectra = drawn_spectra(fixed.astype(float), imaging.grid.period_nm, imaging.orders)
+        spectrum = jnp.asarray(spectra, jnp.complex64)
     at = x / width, y / height
     return View(
         imaging,
@@ -128,10 +138,11 @@ def view(imaging: Imaging, few: Imaging, offset: float, sites, fixed: np.ndarray
     )
 
 
-def vertices(edges: Edges, bias_nm: float, grid: Grid) -> Vertices:
+def vertices(edges: Edges, bias_nm: float, grid: Grid, lined: bool = False) -> Vertices:
     """Vertices on a tile.
 
-    Of what lies beyond the border only what its cut-off leaves counts; vertices that fall together there cancel.
+    Of what lies beyond the border only what its cut-off leaves counts; vertices that fall together there cancel. Where
+    edges count as such (`lined`) those beyond the border are kept.
     """
     (x0, y0), (height, width) = grid.origin_nm, grid.period_nm
     place = edges.position_nm + bias_nm * edges.outward
@@ -139,6 +150,10 @@ def vertices(edges: Edges, bias_nm: float, grid: Grid) -> Vertices:
     up, level = np.where(edges.upright, number, before), np.where(edges.upright, before, number)
     x, y = place[up] - x0, place[level] - y0
     sign = np.where(edges.upright[before], 1.0, -1.0)
+    # With the inside of a polygon on the left of its edges: up on its right side, to the left on its top.
+    lower, left = -sign * edges.outward[up], -sign * edges.outward[level]
+    if lined:
+        return Vertices(x, y, sign, up, level, lower, left)
     beyond_x, beyond_y = (x <= 0) | (x >= width), (y <= 0) | (y >= height)
     inside, out = np.flatnonzero(~beyond_x & ~beyond_y), np.flatnonzero(beyond_x | beyond_y)
     # Each clipped coordinate by its side of the tile, or by the edge that gives it.
@@ -147,7 +162,15 @@ def vertices(edges: Edges, bias_nm: float, grid: Grid) -> Vertices:
     _, first, group = np.unique(key_x * (len(edges) + 3) + key_y, return_index=True, return_inverse=True)
     total = np.bincount(group, sign[out], len(first))
     keep = np.concatenate([inside, out[first[total != 0]]])
-    return Vertices(x[keep], y[keep], np.concatenate([sign[inside], total[total != 0]]), up[keep], level[keep])
+    return Vertices(
+        x[keep],
+        y[keep],
+        np.concatenate([sign[inside], total[total != 0]]),
+        up[keep],
+        level[keep],
+        lower[keep],
+        left[keep],
+    )
 
 
 def printed(view: View, mask: Vertices, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -187,7 +210,8 @@ def _place(view: View, mask: Vertices):
     """Vertices in periods of the tile, padded."""
     height, width = view.imaging.grid.period_nm
     pad = (0, bucket(len(mask.x)) - len(mask.x))
-    return tuple(jnp.asarray(np.pad(v, pad), jnp.float32) for v in (mask.x / width, mask.y / height, mask.sign))
+    signs = (mask.sign,) if view.imaging.filters is None else (mask.sign, mask.lower, mask.left)
+    return tuple(jnp.asarray(np.pad(v, pad), jnp.float32) for v in (mask.x / width, mask.y / height, *signs))
 
 
 def _moves(member, first: int, period_nm: tuple[float, float]):
@@ -225,29 +249,35 @@ def _finer(samples):
     return 4 * jnp.fft.ifft2(jnp.fft.ifftshift(padded)).real
 
 
+def _spectrum(imaging: Imaging, x, y, *signs):
+    if len(signs) == 1:
+        return polygon_spectrum(x, y, *signs, imaging.orders)
+    return lined_spectra(x, y, signs, imaging.orders, imaging.grid.period_nm)
+
+
 @eqx.filter_jit
 def _at_sites(view: View, place):
     """Latent image at the sites and its derivative per nm along their normals."""
-    samples = _finer(_latent(view.imaging, polygon_spectrum(*place, view.imaging.orders) + view.fixed, view.offset))
+    samples = _finer(_latent(view.imaging, _spectrum(view.imaging, *place) + view.fixed, view.offset))
     return view.sites.value(samples), view.sites.slope(samples, view.nx, view.ny)
 
 
 @eqx.filter_jit
 def _linear(view: View, place, moves, seen):
     """Derivative (group, site) of the latent image at each group's own sites when its vertices move; see `_moves`."""
-    x, y, sign = place
-    orders = view.imaging.orders
+    x, y, *signs = place
 
     def latent(spectrum):
         return _latent(view.few, spectrum, view.offset)
 
-    _, answer = jax.linearize(latent, polygon_spectrum(*place, orders) + view.fixed)
+    _, answer = jax.linearize(latent, _spectrum(view.imaging, *place) + view.fixed)
 
     def moved(group):
         (member, dx, dy), sites = group
         part = x[member], y[member]
         # The spectrum is a sum over vertices: those that stand still have no part in its change.
-        change = jax.jvp(lambda x, y: polygon_spectrum(x, y, sign[member], orders), part, (dx, dy))[1]
+        own = [sign[member] for sign in signs]
+        change = jax.jvp(lambda x, y: _spectrum(view.imaging, x, y, *own), part, (dx, dy))[1]
         return view.coarse.part(sites).value(answer(change))
 
     return jax.lax.map(moved, (moves, seen))

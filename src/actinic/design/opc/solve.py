@@ -193,7 +193,7 @@ class _Solver:
 
     def _errors(self, edges: Edges, fresh: bool = False) -> np.ndarray:
         """Placement error (place,) in nm, positive outside. A `fresh` one also tells how the image answers to edges."""
-        mask = vertices(edges, self.bias_nm, self.grid)
+        mask = vertices(edges, self.bias_nm, self.grid, self.view.imaging.filters is not None)
         value, slope = printed(self.view, mask, len(self.sites))
         if not np.isfinite(value).all():
             raise NumericalError("the image stopped being finite; look at process and limits")

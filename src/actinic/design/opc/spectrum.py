@@ -41,3 +41,25 @@ def polygon_spectrum(x, y, sign, orders: tuple[int, int]):
     yr, yi = yr * sign[None], yi * sign[None]
     real, imaginary = yr @ xr.T - yi @ xi.T, yr @ xi.T + yi @ xr.T
     return rectangular(real, imaginary)
+
+
+def lined_spectra(x, y, signs, orders: tuple[int, int], period_nm: tuple[float, float]):
+    """Spectra (3, 2ky+1, 2kx+1) of polygons and of their upright and level edges as lines of light (1/nm).
+
+    `signs` are those of `polygon_spectrum`, +1 at the lower and -1 at the upper end of an upright edge, and +1 at the
+    left and -1 at the right end of a level one. Edges on or beyond the tile's border are none.
+    """
+    sign, lower, left = signs
+    xp = x.__array_namespace__()
+    (height, width), found = period_nm, [polygon_spectrum(x, y, sign, orders)]
+    cx, cy = xp.clip(x, 0, 1), xp.clip(y, 0, 1)
+    for weight, place, along, k, j, extent in (
+        (lower * ((x > 0) & (x < 1)).astype(x.dtype), cx, cy, orders[1], orders[0], width),
+        (left * ((y > 0) & (y < 1)).astype(y.dtype), cy, cx, orders[0], orders[1], height),
+    ):
+        phase = (2 * np.pi) * (np.arange(-k, k + 1).astype(x.dtype)[:, None] * place[None])
+        wr, wi = xp.cos(phase) * weight[None] / extent, -xp.sin(phase) * weight[None] / extent
+        br, bi = vertex_waves(along, j)
+        spectrum = rectangular(br @ wr.T - bi @ wi.T, br @ wi.T + bi @ wr.T)
+        found.append(spectrum if place is cx else spectrum.T)
+    return xp.stack(found)

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from ...errors import ConfigError
-from ...forward import Process
+from ...forward import Process, thinned
 from ...layout import Layout, clipped, displaced
 from ...mask import AlternatingPSM, made, transmitted
 from ...optics import Scanner, band, coherent_systems
@@ -89,7 +89,9 @@ class Bench:
         """Fourier coefficients (fy, fx) of the mask's transmission."""
         (polygons,) = made(self.process.mask, (self.shaped(moves_nm, bias_nm),), self.clip.window_nm)
         inside, window = clipped(polygons, self.clip.window_nm), self.clip.window_nm
-        return transmitted(self.process.mask, edge_spectrum(inside, self.clip.period_nm, self.orders, window[:2]))
+        return transmitted(
+            double(thinned(self.process).mask), edge_spectrum(inside, self.clip.period_nm, self.orders, window[:2])
+        )
 
     def slopes(self, moves_nm: np.ndarray, bias_nm: float) -> np.ndarray:
         """Its derivative in the moves, (group, fy, fx): each piece adds its own transform, as a line of light."""
@@ -101,7 +103,7 @@ class Bench:
         fy, fx = (f.ravel() for f in np.broadcast_arrays(*band.frequencies(self.clip.period_nm, self.orders)))
         waves = np.exp(-2j * np.pi * (np.outer(x, fx) + np.outer(y, fy)))
         waves *= length[:, None] * np.sinc(np.where(upright[:, None], np.outer(length, fy), np.outer(length, fx)))
-        around, inside, *_ = self.process.mask.amplitudes()
+        around, inside, *_ = double(thinned(self.process).mask).amplitudes()
         total = np.zeros((self.moves.low_nm.size, fx.size), complex)
         np.add.at(total, self.moves.group[own], waves * (inside - around) / (height * width))
         return total.reshape(-1, *(2 * k + 1 for k in self.orders))
@@ -197,6 +199,8 @@ def bench(
     """
     if isinstance(process.mask, AlternatingPSM):
         raise ConfigError("source-mask optimisation moves the edges of one layer: not of an alternating mask")
+    if scanner_of(process).flare is not None:
+        raise ConfigError("source-mask optimisation knows no flare: take process.scanner.flare out")
     if not process.resist.linear:
         raise ConfigError(
             f"source-mask optimisation needs an image linear in dose, which a {process.resist.kind} resist does not "

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .console import Outcome, columns, number
-from .options import Cell, Drawn, Force, Layer, MaskType, Optics, PhaseLayer, ResistKind, Settings, Window
+from .options import Cell, Drawn, Force, Layer, MaskModel, MaskType, Optics, PhaseLayer, ResistKind, Settings, Window
 
 
 def expose(
@@ -27,12 +27,14 @@ def expose(
         Path | None, typer.Option(metavar="FILE.npz", help="Write every stage as arrays with grid and units.")
     ] = None,
     resist: ResistKind = None,
+    mask_model: MaskModel = None,
     force: Force = False,
 ) -> Outcome:
     """Print a layer as it is drawn: aerial image and printed area."""
     from ... import jobs
 
-    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), mask_type, phase_layer, resist)
+    given = mask_type, phase_layer, resist
+    work = jobs.Work(layout, layer, optics, window, cell, tuple(settings or ()), *given, mask_model=mask_model)
     result = jobs.expose(work, corner=corner, dose=dose, focus_nm=focus_nm, save=save, force=force)
     return Outcome(result, columns([_row(key, value) for key, value in result.items()], "<><"))
 

@@ -21,6 +21,10 @@ MaskType = Annotated[
     str | None,
     typer.Option(metavar="TYPE", help="binary, attpsm:6%:180 or altpsm.  [default: the process's]"),
 ]
+MaskModel = Annotated[
+    Literal["thin", "fast", "rigorous"] | None,
+    typer.Option(help="How a reflecting mask's topography counts.  [default: the setup's]"),
+]
 Retarget = Annotated[
     Path | None, typer.Option(metavar="TABLE", help="Etch bias by width and space, CSV or TOML, to aim for.")
 ]

@@ -9,11 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from ...errors import ConfigError
-from ...forward import Process
+from ...forward import Process, thinned
 from ...layout import Layout, clipped, coverage
 from ...mask import AlternatingPSM, made, transmitted
 from ...optics import Scanner, abbe, band
-from ...types import Grid, Scalar, leaf
+from ...types import Grid, Scalar, double, leaf
 from .lines import coherence, lines_grid, lines_samples
 from .measured import Cut, Lines, Measurement
 
@@ -36,6 +36,8 @@ class Machine(eqx.Module):
     def __check_init__(self):
         if not isinstance(self.process.scanner, Scanner):
             raise ConfigError("these optics are kernels of one tile; only a scanner, such as krf-dry, has settings")
+        if getattr(self.process.scanner, "flare", None) is not None:
+            raise ConfigError("gauges are calibrated without flare: take process.scanner.flare out")
         if isinstance(self.process.mask, AlternatingPSM):
             raise ConfigError("gauges on alternating masks cannot be calibrated: their lines differ in phase")
 
@@ -75,7 +77,7 @@ class Scenes:
 
     def aerials(self, machine: Machine) -> list[np.ndarray]:
         """Intensity samples [y, x] of every view at dose 1; give the machine in float64."""
-        scanner, mask = machine.process.scanner, machine.process.mask
+        scanner, mask = machine.process.scanner, double(thinned(machine.process)).mask
         images: dict[tuple[int, float], np.ndarray] = {}
         for lines, focuses in self._alike().items():
             pairs = coherence(scanner, lines, np.array(focuses) + machine.focus_offset_nm, machine.process.film)

@@ -16,9 +16,9 @@ import equinox as eqx
 import numpy as np
 from pydantic import Field
 
-from .errors import ConfigError, InputError
-from .layout import Layout, boolean, merged, neighbours, refined, repeated, rounded, sized
-from .types import Scalar, leaf, rectangular
+from ..errors import ConfigError, InputError
+from ..layout import Layout, boolean, merged, neighbours, refined, repeated, rounded, sized
+from ..types import Scalar, leaf, rectangular
 
 Polarity = Literal["clear", "dark"]
 Window = tuple[float, float, float, float]
@@ -90,9 +90,6 @@ class AlternatingPSM(eqx.Module):
         return (0.0, 1.0, shifted) if self.drawn == "clear" else (1.0, 0.0, shifted)
 
 
-Mask = Annotated[Binary | AttenuatedPSM | AlternatingPSM, Field(discriminator="kind")]
-
-
 def _amplitude(transmission, phase_deg):
     """Complex amplitude of an intensity transmission and a phase."""
     xp = (transmission * phase_deg).__array_namespace__()
@@ -144,7 +141,7 @@ def made(mask, drawn: Sequence[Layout], window_nm: Window | None = None) -> tupl
     their database unit is at most 0.01 nm, to which the bias is rounded. InputError where the openings of an
     alternating mask overlap.
     """
-    layers, wanted = tuple(drawn), len(mask.amplitudes()) - 1
+    layers, wanted = tuple(drawn), 2 if isinstance(mask, AlternatingPSM) else 1
     if len(layers) != wanted:
         raise InputError(f"a mask of kind {mask.kind} has {wanted} layers of polygons, not {len(layers)}")
     reach = reach_nm(mask)
