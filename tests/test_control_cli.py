@@ -153,8 +153,9 @@ def test_a_ledger_that_was_changed_is_told_by_line(fab, tmp_path, capsys):
         ("lot,when\nA,1\n", "no column time; a header is required"),
         ("lot,time,tool,set_k1\nA,nan,T,1\nB,2,T,x\nA,3,T,1\n", None),
         ("lot,time,time\nA,1,1\n", "named twice"),
-        ("", "no column lot, time"),
-        ("lot,time\n", "no lot can be used"),
+        ("", "the file is empty; its first line must name the columns lot,time"),
+        ("lot,time\n", "there is only a header"),
+        ("lot,time\n,1\n", "no lot can be used"),
     ],
 )
 def test_bad_lots_are_told_by_line_and_good_ones_kept(tmp_path, fab, capsys, lots, said):
@@ -164,8 +165,8 @@ def test_bad_lots_are_told_by_line_and_good_ones_kept(tmp_path, fab, capsys, lot
     if said:
         assert code == 2 and said in err
     else:
-        why = [(row["line"], row["why"]) for row in result["rejected"]]
-        assert why == [(2, "time = 'nan' is not a number"), (3, "set_k1 = 'x' is not a number")]
+        why = [(row["line"], row["reason"]) for row in result["rejected"]]
+        assert why == [(2, "time 'nan' is not a number"), (3, "set_k1 'x' is not a number")]
 
 
 def test_bad_results_and_controllers_are_told(tmp_path, fab, capsys):
@@ -174,8 +175,8 @@ def test_bad_results_and_controllers_are_told(tmp_path, fab, capsys):
     )
     results, rejected = read_results(tmp_path / "r.csv")
     assert len(results) == 1 and results[0].time == 482136.0
-    assert [(r.line, r.why) for r in rejected] == [
-        (2, "value = '' is not a number"), (3, 'status is "valid" or "invalid", not "odd"'),
+    assert [(r.line, r.reason) for r in rejected] == [
+        (2, "value is missing"), (3, 'status is "valid" or "invalid", not "odd"'),
     ]  # fmt: skip
     (tmp_path / "c.toml").write_text("[terms.k1]\nminimun = 3.0\n")
     words = [

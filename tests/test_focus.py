@@ -195,7 +195,7 @@ def test_files_are_read_with_line_numbers(tmp_path):
         read_widths(cds)
     head = "feature,kind,cd_nm,pitch_nm,axis,sigma_nm\n"
     wrong = {"L,line,90,60,y,1": "not smaller", "L,hole,30,60,y,1": "not 'hole'", "L,line,30,60,z,1": "'z'",
-             "L,line,30,60,y,0": "exact", ",line,30,60,y,1": "no feature"}  # fmt: skip
+             "L,line,30,60,y,0": "exact", ",line,30,60,y,1": "feature is missing"}  # fmt: skip
     for row, said in wrong.items():
         listed.write_text(head + row + "\n")
         with pytest.raises(InputError, match=f"line 2: .*{said}"):

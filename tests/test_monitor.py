@@ -219,7 +219,7 @@ def test_bad_archives_are_told_in_one_line(tmp_path, arrays, said):
 def test_bad_tables_are_told_in_one_line(tmp_path):
     for text, said in (
         ("a,b\n1,2\n", "wafer"),
-        ("wafer,x\nw1,high\n", "line 2: x is"),
+        ("wafer,x\nw1,high\n", "line 2: x 'high' is not a number"),
         ("wafer\nw1\n", "no v"),
     ):
         (tmp_path / "t.csv").write_text(text)

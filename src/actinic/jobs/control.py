@@ -12,10 +12,11 @@ import numpy as np
 from ..config import build, load_toml
 from ..errors import ConfigError, InputError
 from ..operate.control import MODEL, STAGES, Settings
-from ..operate.control.files import LotRow, Rejected, read_lots
+from ..operate.control.files import LotRow, read_lots
 from ..operate.control.history import Result
 from ..operate.control.replay import Replay, replay
 from ..operate.ledger import ROLLBACK, Entry, Ledger, canonical
+from ..operate.rows import Rejected
 from .lot_terms import lot_results
 
 PROPOSAL, STAGE, REARM = "proposal", "stage", "rearm"
@@ -57,7 +58,7 @@ class History:
         return cls(settings, rows, found, rejected, files)
 
     def rejections(self) -> list[dict[str, Any]]:
-        return [{"file": file, **asdict(row)} for file, rows in self.rejected.items() for row in rows]
+        return [{"file": file, **row._asdict()} for file, rows in self.rejected.items() for row in rows]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from ..operate.focus.estimate import UNLIKELY, WITHIN_NM, estimate
 from ..operate.focus.features import COLUMNS, Feature, read_features
 from ..operate.focus.problem import UNITS, Fields, parameters, unit
 from ..operate.focus.tabulate import tabulate
-from ..operate.widths import Rejected, Widths, read_widths
+from ..operate.rows import Rejected
+from ..operate.widths import Widths, read_widths
 from ..timing import Clock
 from ..wafer.widths import WidthTable
 from ..writing import write_file
@@ -147,7 +148,7 @@ def figures(found: Found, rejected: Sequence[Rejected]) -> dict:
         "dose_3sigma_percent": float(3 * dose.std()) if len(known) else None,
         "parameters": list(found.names),
         "field_list": listed,
-        "rejected": [asdict(one) for one in rejected],
+        "rejected": [one._asdict() for one in rejected],
     }
 
 

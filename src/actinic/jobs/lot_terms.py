@@ -8,8 +8,9 @@ import numpy as np
 
 from ..errors import ConfigError, InputError, NumericalError
 from ..operate import overlay
-from ..operate.control.files import Rejected, hours, read_results
+from ..operate.control.files import hours, read_results
 from ..operate.control.history import Result
+from ..operate.rows import Rejected
 from ..wafer import Marks, Model
 from ..wafer.model import MODELS
 
@@ -26,8 +27,7 @@ def lot_results(path: Path, terms: Iterable[str]) -> tuple[list[Result], list[Re
         names = []  # told by who reads it
     if "dx_nm" not in [name.strip() for name in names]:
         return read_results(path)
-    marks, rejected, _ = overlay.read_marks(path)
-    bad = [Rejected(row.line, row.reason) for row in rejected]
+    marks, bad, _ = overlay.read_marks(path)
     if marks.time is None:
         raise InputError(f"{path}: marks need a column time to be results of lots")
     model, results = _model(terms), []

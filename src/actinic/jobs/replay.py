@@ -92,7 +92,7 @@ def _report(result, terms, configuration, origin, command) -> Report:
         "What would have been is the measurement moved by the gain the controller saw, not a second experiment.",
         "Measured values hold metrology noise and flyers, before and after alike.",
     ]
-    notes += [f"{row['file']}, line {row['line']}: {row['why']}" for row in result["rejected"][:10]]
+    notes += [f"{row['file']}, line {row['line']}: {row['reason']}" for row in result["rejected"][:10]]
     return Report(
         "Replay of a history", verdict(result), result["better"] and not result["stopped"], numbers, figures, notes,
         configuration, origin, command, [("Gates to the next stage", rows), ("Largest levels", levels)],

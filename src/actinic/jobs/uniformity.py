@@ -13,8 +13,9 @@ from ..config.toml import text
 from ..errors import ConfigError, InputError
 from ..interfaces import uniformity_plots as plots
 from ..interfaces.report import Report, write_report
+from ..operate.rows import Rejected
 from ..operate.uniformity import Uniformity, uniformity
-from ..operate.widths import Rejected, read_widths
+from ..operate.widths import read_widths
 from ..timing import Clock
 from .folder import provenance, refuse_existing, run_folder
 from .work import Progress, quiet
@@ -76,7 +77,7 @@ def figures(found: Sequence[Uniformity], rejected: Sequence[Rejected], spec_nm: 
             }
             for one in found
         ],
-        "rejected": [asdict(one) for one in rejected],
+        "rejected": [one._asdict() for one in rejected],
     }  # fmt: skip
 
 

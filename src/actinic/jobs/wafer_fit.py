@@ -10,9 +10,10 @@ import numpy as np
 from ..config.toml import text
 from ..errors import ConfigError
 from ..operate import overlay
-from ..operate.overlay import Correction, Fingerprint, Profile, Rejected, Spread
+from ..operate.overlay import Correction, Fingerprint, Profile, Spread
 from ..operate.overlay.correct import correction_csv
 from ..operate.overlay.grid import centred
+from ..operate.rows import Rejected
 from ..timing import Clock
 from ..wafer import Marks, Model, Places, term
 from .folder import refuse_existing, run_folder
@@ -82,7 +83,7 @@ def wafer_fit(
         "in_spec": not (found.lost or correction.clipped or correction.refused),
         **summary(marks, found, correction, at),
         "left_out_nm": chosen.left_out_nm if chosen else None,
-        "rejected": [asdict(one) for one in rejected],
+        "rejected": [one._asdict() for one in rejected],
         "notes": notes,
         "cpu_s": cost.cpu_s,
         "wall_s": cost.wall_s,

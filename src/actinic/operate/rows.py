@@ -1,13 +1,23 @@
-"""Small tables in CSV: rows with their line numbers, cells as text or numbers within limits."""
+"""Small tables in CSV: rows with their line numbers, cells as text or numbers, bad rows told by line and reason."""
 
 import csv
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from ..errors import InputError
+
+T = TypeVar("T")
+
+
+class Rejected(NamedTuple):
+    """A row that was not used, or only in part, and why; lines are counted from 1."""
+
+    line: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -21,19 +31,21 @@ class Row:
         """A cell that must not be empty; ValueError where it is."""
         value = self.cells.get(name, "")
         if not value:
-            raise ValueError(f"no {name}")
+            raise ValueError(f"{name} is missing")
         return value
 
-    def number(self, name: str, low: float, high: float, default: float | None = None) -> float:
-        """A number within limits; the default where the cell is empty. ValueError says what is wrong."""
-        text = self.cells.get(name, "")
-        if not text and default is not None:
+    def number(self, name: str, low: float = -inf, high: float = inf, default: float | None = None) -> float:
+        """A finite number within limits; the default where the cell is empty. ValueError says what is wrong."""
+        if default is not None and not self.cells.get(name):
             return default
+        text = self.text(name)
         try:
-            value = float(self.text(name))
-        except ValueError as error:
-            raise ValueError(str(error) if not text else f"{name} {text!r} is not a number") from None
-        if not isfinite(value) or not low <= value <= high:
+            value = float(text)
+        except ValueError:
+            value = inf
+        if not isfinite(value):
+            raise ValueError(f"{name} {text!r} is not a number")
+        if not low <= value <= high:
             raise ValueError(f"{name} {text} is not within {low:g} to {high:g}")
         return value
 
@@ -49,14 +61,32 @@ class Row:
 class Table:
     """The columns and rows of a file."""
 
+    path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    def each(self, parse: Callable[[Row], T]) -> list[T]:
+        """What `parse` makes of every row; where it raises ValueError, InputError with the line."""
+        good, rejected = self.sorted_out(parse)
+        if rejected:
+            raise InputError(f"{self.path}, line {rejected[0].line}: {rejected[0].reason}")
+        return good
 
-def read_table(path: Path, needed: Sequence[str]) -> Table:
+    def sorted_out(self, parse: Callable[[Row], T]) -> tuple[list[T], list[Rejected]]:
+        """What `parse` makes of the rows, without those where it raises ValueError, and these."""
+        good, rejected = [], []
+        for row in self.rows:
+            try:
+                good.append(parse(row))
+            except ValueError as error:
+                rejected.append(Rejected(row.line, str(error)))
+        return good, rejected
+
+
+def read_table(path: Path, needed: Sequence[str], may_be_empty: bool = False) -> Table:
     """A table with a header that has the needed columns, in any order; empty lines and # are skipped.
 
-    InputError, one line, where the file is no such table, and where it has no row at all.
+    InputError, one line, where the file is no such table, and where it has no row at all unless it may be so.
     """
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -78,7 +108,7 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise InputError(f"{path}, line {head}: column {', '.join(twice)} is named twice")
-    if len(rows) == 1:
+    if len(rows) == 1 and not may_be_empty:
         raise InputError(f"{path}: there is only a header")
     filled = ((n, [c.strip() for c in cells] + [""] * (len(names) - len(cells))) for n, cells in rows[1:])
-    return Table(tuple(names), tuple(Row(n, dict(zip(names, cells, strict=False))) for n, cells in filled))
+    return Table(path, tuple(names), tuple(Row(n, dict(zip(names, cells, strict=False))) for n, cells in filled))

@@ -10,17 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .rows import read_table
+from .rows import Rejected, Row, read_table
 
 COLUMNS = ("lot", "wafer", "field_column", "field_row", "feature", "x_mm", "y_mm", "cd_nm")
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row that was not used, and why; lines are counted from 1."""
-
-    line: int
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -56,25 +48,22 @@ class Widths:
 
 def read_widths(path: Path) -> tuple[Widths, list[Rejected]]:
     """Widths of a file and the rows rejected. InputError where it is no such table or has no good row."""
-    table = read_table(path, COLUMNS)
-    good, rejected, seen = [], [], {}
-    for row in table.rows:
-        try:
-            if first := seen.get(tuple(row.cells.values())):
-                raise ValueError(f"repeats line {first}")
-            seen[tuple(row.cells.values())] = row.line
-            if not row.cells["cd_nm"]:
-                raise ValueError("not measured")
-            sigma = row.number("sigma_nm", 0, 1000, np.nan) if "sigma_nm" in row.cells else np.nan
-            if sigma == 0:
-                raise ValueError("sigma_nm is 0: no measurement is exact")
-            good.append(
-                (row.text("lot"), row.text("wafer"), row.whole("field_column"), row.whole("field_row"),
-                 row.text("feature"), row.number("x_mm", -26, 26), row.number("y_mm", -33, 33),
-                 row.number("cd_nm", 0.1, 1e5), sigma, row.line)
-            )  # fmt: skip
-        except ValueError as error:
-            rejected.append(Rejected(row.line, str(error)))
+    seen: dict[tuple[str, ...], int] = {}
+
+    def width(row: Row) -> tuple:
+        cells = tuple(row.cells.values())
+        if seen.setdefault(cells, row.line) != row.line:
+            raise ValueError(f"repeats line {seen[cells]}")
+        if not row.cells["cd_nm"]:
+            raise ValueError("not measured")
+        sigma = row.number("sigma_nm", 0, 1000, np.nan) if "sigma_nm" in row.cells else np.nan
+        if sigma == 0:
+            raise ValueError("sigma_nm is 0: no measurement is exact")
+        return (row.text("lot"), row.text("wafer"), row.whole("field_column"), row.whole("field_row"),
+                row.text("feature"), row.number("x_mm", -26, 26), row.number("y_mm", -33, 33),
+                row.number("cd_nm", 0.1, 1e5), sigma, row.line)  # fmt: skip
+
+    good, rejected = read_table(path, COLUMNS).sorted_out(width)
     if not good:
         raise InputError(f"{path}: no row can be used (line {rejected[0].line}: {rejected[0].reason})")
     return Widths(*map(np.array, zip(*good, strict=True))), rejected

@@ -10,19 +10,11 @@ from datetime import UTC, datetime
 from math import isfinite
 from pathlib import Path
 
-from ..tables import read_csv
+from ..rows import Rejected, Row, read_table
 from .history import INVALID, VALID, Result
 
 SET = "set_"
 LOT_COLUMNS, RESULT_COLUMNS = ("lot", "time"), ("lot", "time", "term", "value")
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row that was not used: where it stands in its file, counted from 1, and why."""
-
-    line: int
-    why: str
 
 
 @dataclass(frozen=True)
@@ -38,40 +30,40 @@ class LotRow:
 
 def read_lots(path: Path) -> tuple[list[LotRow], list[Rejected]]:
     """Lots in order of time; a bad row is rejected, the others kept. InputError where the file is no table of lots."""
-    names, rows = read_csv(path, LOT_COLUMNS)
-    context = [n for n in names if n not in (*LOT_COLUMNS, "upset") and not n.startswith(SET)]
-    lots, rejected, seen = [], [], set()
-    for line, row in rows:
-        try:
-            lot = _text(row, "lot")
-            if lot in seen:
-                raise ValueError(f"lot {lot} was there before")
-            applied = {n[len(SET) :]: _number(row, n) for n in names if n.startswith(SET) and row[n]}
-            upset = tuple(row.get("upset", "").split())
-            lots.append(LotRow(lot, _time(row), {k: row[k] for k in context}, upset, applied))
-            seen.add(lot)
-        except ValueError as error:
-            rejected.append(Rejected(line, str(error)))
+    table, seen = read_table(path, LOT_COLUMNS), set()
+    columns = [n for n in table.columns if n and n not in (*LOT_COLUMNS, "upset")]
+    context = [n for n in columns if not n.startswith(SET)]
+
+    def lot(row: Row) -> LotRow:
+        name = row.text("lot")
+        if name in seen:
+            raise ValueError(f"lot {name} was there before")
+        applied = {n[len(SET) :]: row.number(n) for n in columns if n.startswith(SET) and row.cells[n]}
+        found = LotRow(
+            name, _time(row), {k: row.cells[k] for k in context}, tuple(row.cells.get("upset", "").split()), applied
+        )
+        seen.add(name)
+        return found
+
+    lots, rejected = table.sorted_out(lot)
     return sorted(lots, key=lambda one: (one.time, one.lot)), rejected
 
 
 def read_results(path: Path) -> tuple[list[Result], list[Rejected]]:
-    """Results in order of time, one for each row; otherwise as `read_lots`."""
-    _, rows = read_csv(path, RESULT_COLUMNS)
-    results, rejected = [], []
-    for line, row in rows:
-        try:
-            term, status = _text(row, "term"), row.get("status") or VALID
-            if status not in (VALID, INVALID):
-                raise ValueError(f'status is "{VALID}" or "{INVALID}", not "{status}"')
-            sigma = {term: _number(row, "sigma")} if row.get("sigma") else {}
-            if any(value < 0 for value in sigma.values()):
-                raise ValueError("sigma must not be negative")
-            values = {} if status == INVALID and not row["value"] else {term: _number(row, "value")}
-            results.append(Result(_text(row, "lot"), _time(row), values, sigma, status))
-        except ValueError as error:
-            rejected.append(Rejected(line, str(error)))
+    """Results in order of time, one for each row, perhaps none; otherwise as `read_lots`."""
+    results, rejected = read_table(path, RESULT_COLUMNS, may_be_empty=True).sorted_out(_result)
     return sorted(results, key=lambda one: (one.time, one.lot)), rejected
+
+
+def _result(row: Row) -> Result:
+    term, status = row.text("term"), row.cells.get("status") or VALID
+    if status not in (VALID, INVALID):
+        raise ValueError(f'status is "{VALID}" or "{INVALID}", not "{status}"')
+    sigma = {term: row.number("sigma")} if row.cells.get("sigma") else {}
+    if any(value < 0 for value in sigma.values()):
+        raise ValueError("sigma must not be negative")
+    values = {} if status == INVALID and not row.cells["value"] else {term: row.number("value")}
+    return Result(row.text("lot"), _time(row), values, sigma, status)
 
 
 def together(results: list[Result]) -> list[Result]:
@@ -85,24 +77,8 @@ def together(results: list[Result]) -> list[Result]:
     return [found[key] for key in sorted(found)]
 
 
-def _text(row: dict[str, str], name: str) -> str:
-    if not row[name]:
-        raise ValueError(f"{name} is missing")
-    return row[name]
-
-
-def _number(row: dict[str, str], name: str) -> float:
-    try:
-        value = float(row[name])
-    except ValueError:
-        value = float("nan")
-    if not isfinite(value):
-        raise ValueError(f"{name} = {row[name]!r} is not a number")
-    return value
-
-
-def _time(row: dict[str, str]) -> float:
-    return hours(_text(row, "time"))
+def _time(row: Row) -> float:
+    return hours(row.text("time"))
 
 
 def hours(text: str) -> float:
@@ -113,8 +89,8 @@ def hours(text: str) -> float:
         try:
             date = datetime.fromisoformat(text)
         except ValueError:
-            raise ValueError(f"time = {text!r} is neither hours nor a date") from None
+            raise ValueError(f"time {text!r} is neither hours nor a date") from None
         when = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() / 3600
     if not isfinite(when):
-        raise ValueError(f"time = {text!r} is not a number")
+        raise ValueError(f"time {text!r} is not a number")
     return when

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import InputError
 from ...wafer.faults import LEAVES, Residuals
 from ...wafer.terms import Places
-from ..tables import read_csv
+from ..rows import Row, read_table
 from .logs import ALARM, INFO, WARNING, Line
 
 EVENTS = ("time_s", "source", "severity", "code", "text")
@@ -42,52 +41,36 @@ def read_case(events: Path, maps: Path, innovations: Path) -> Case:
 
 
 def _events(path: Path) -> tuple[Line, ...]:
-    found = []
-    for line, row in read_csv(path, EVENTS)[1]:
-        if row["severity"] not in (INFO, WARNING, ALARM):
-            raise InputError(
-                f"{path}, line {line}: severity is info, warning or alarm, not {row['severity'] or 'empty'}"
-            )
-        if not row["source"]:
-            raise InputError(f"{path}, line {line}: source is missing")
-        found.append(Line(_number(path, line, row, "time_s"), *(row[name] for name in EVENTS[1:])))
-    if not found:
-        raise InputError(f"{path}: has no events")
-    return tuple(sorted(found, key=lambda one: one.time_s))
+    def line(row: Row) -> Line:
+        if row.cells["severity"] not in (INFO, WARNING, ALARM):
+            raise ValueError(f"severity is info, warning or alarm, not {row.cells['severity'] or 'empty'}")
+        return Line(row.number("time_s"), row.text("source"), *(row.cells[name] for name in EVENTS[2:]))
+
+    return tuple(sorted(read_table(path, EVENTS).each(line), key=lambda one: one.time_s))
 
 
 def _maps(path: Path) -> Residuals:
-    _, rows = read_csv(path, MAPS)
-    if not rows:
-        raise InputError(f"{path}: has no points")
-    table = np.array([[_number(path, line, row, name) for name in NUMBERS] for line, row in rows])
-    bad = next(((line, row["scan"]) for line, row in rows if row["scan"].lower() not in SCANS), None)
-    if bad:
-        raise InputError(f"{path}, line {bad[0]}: scan is up or down, not {bad[1] or 'empty'}")
-    scan = np.array([SCANS[row["scan"].lower()] for _, row in rows])
-    chuck = np.array([row["chuck"] for _, row in rows])
-    places = Places(*table[:, 1:5].T, chuck, scan)
-    return Residuals(np.array([row["wafer"] for _, row in rows]), table[:, 0], places, *table[:, 5:].T)
+    def point(row: Row) -> list[float]:
+        if row.cells["scan"].lower() not in SCANS:
+            raise ValueError(f"scan is up or down, not {row.cells['scan'] or 'empty'}")
+        return [SCANS[row.cells["scan"].lower()], *(row.number(name) for name in NUMBERS)]
+
+    table = read_table(path, MAPS)
+    scan, time_s, *numbers = np.array(table.each(point)).T
+    wafer, chuck = (np.array([row.cells[name] for row in table.rows]) for name in ("wafer", "chuck"))
+    return Residuals(wafer, time_s, Places(*numbers[:4], chuck, scan), *numbers[4:])
 
 
 def _innovations(path: Path) -> tuple[np.ndarray, np.ndarray]:
     found: dict[float, dict[str, float]] = {}
-    for line, row in read_csv(path, INNOVATIONS)[1]:
-        if row["leaf"] not in LEAVES:
-            raise InputError(
-                f"{path}, line {line}: there is no leaf {row['leaf'] or '(empty)'}: {', '.join(LEAVES[:4])}, ..."
-            )
-        found.setdefault(_number(path, line, row, "time_s"), {})[row["leaf"]] = _number(path, line, row, "value")
+
+    def keep(row: Row) -> None:
+        leaf = row.cells["leaf"]
+        if leaf not in LEAVES:
+            raise ValueError(f"there is no leaf {leaf or '(empty)'}: {', '.join(LEAVES[:4])}, ...")
+        found.setdefault(row.number("time_s"), {})[leaf] = row.number("value")
+
+    read_table(path, INNOVATIONS, may_be_empty=True).each(keep)
     times = np.array(sorted(found))
     values = np.array([[found[at].get(leaf, 0.0) for leaf in LEAVES] for at in times]).reshape(len(times), len(LEAVES))
     return times, values
-
-
-def _number(path: Path, line: int, row: dict[str, str], name: str) -> float:
-    try:
-        value = float(row[name])
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise InputError(f"{path}, line {line}: {name} is no number: {row[name] or 'empty'}")
-    return value

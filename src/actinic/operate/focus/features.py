@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError
 from ..calibration import Lines
 from ..calibration.measured import Kind
-from ..rows import Table, read_table
+from ..rows import Row, read_table
 
 COLUMNS = ("feature", "kind", "cd_nm", "pitch_nm", "axis", "sigma_nm")
 _KINDS: tuple[Kind, ...] = ("line", "space")
@@ -27,20 +26,19 @@ class Feature:
 
 def read_features(path: Path) -> tuple[Feature, ...]:
     """The features of a file, each name once. InputError, with the line, where one cannot be used."""
-    table = read_table(path, COLUMNS)
-    found: dict[str, Feature] = {}
-    for row in table.rows:
-        try:
-            one = _feature(table, row)
-            if one.name in found:
-                raise ValueError(f"feature {one.name} was there before")
-        except ValueError as error:
-            raise InputError(f"{path}, line {row.line}: {error}") from None
-        found[one.name] = one
-    return tuple(found.values())
+    seen: set[str] = set()
+
+    def once(row: Row) -> Feature:
+        one = _feature(row)
+        if one.name in seen:
+            raise ValueError(f"feature {one.name} was there before")
+        seen.add(one.name)
+        return one
+
+    return tuple(read_table(path, COLUMNS).each(once))
 
 
-def _feature(table: Table, row) -> Feature:
+def _feature(row: Row) -> Feature:
     name, kind, axis = row.text("feature"), row.text("kind").lower(), row.text("axis").lower()
     if kind not in _KINDS:
         raise ValueError(f"kind is line or space, not {kind!r}")

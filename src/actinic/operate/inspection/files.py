@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import InputError
 from ...wafer import ExposureMap
 from ..formats import Defect, InspectedWafer, Inspection, Test
-from ..rows import read_table
+from ..rows import Row, read_table
 from .plan import Plan, States
 
 COLUMNS = ("rank", *(one.name for one in fields(Plan) if one.name not in ("pitch_nm", "centre_nm")))
@@ -33,20 +32,18 @@ def plan_csv(plan: Plan) -> str:
 
 def read_plan(path: Path) -> Plan:
     """A plan from CSV; InputError, with the line, where it is none."""
-    table = read_table(path, (*COLUMNS, *_PITCH))
-    parts: dict[str, list] = {name: [] for name in COLUMNS[1:]}
-    last = np.zeros(4)
-    for row in table.rows:
-        try:
-            for name in parts:
-                wanted = row.text if name == "kind" else row.whole if name in _WHOLE else None
-                parts[name].append(wanted(name) if wanted else row.number(name, -1e9, 1e9))
-            last = np.array([row.number(name, -1e4, 1e4) for name in _PITCH])
-        except ValueError as error:
-            raise InputError(f"{path}, line {row.line}: {error}") from None
+
+    def site(row: Row) -> list:
+        kinds = {"kind": row.text, **dict.fromkeys(_WHOLE, row.whole)}
+        values = [kinds[n](n) if n in kinds else row.number(n, -1e9, 1e9) for n in COLUMNS[1:]]
+        return [*values, *(row.number(name, -1e4, 1e4) for name in _PITCH)]
+
+    parts = zip(*read_table(path, (*COLUMNS, *_PITCH)).each(site), strict=True)
+    columns = dict(zip((*COLUMNS[1:], *_PITCH), map(np.array, parts), strict=True))
+    last = np.array([columns.pop(name)[-1] for name in _PITCH])
     pitch, corner = last[:2] * 1e6, -last[2:] * 1e6
     return Plan(
-        **{name: np.array(values) for name, values in parts.items()}, pitch_nm=(float(pitch[0]), float(pitch[1])),
+        **columns, pitch_nm=(float(pitch[0]), float(pitch[1])),
         centre_nm=(float(corner[0]), float(corner[1])),
     )  # fmt: skip
 
@@ -74,18 +71,17 @@ def read_states(path: Path) -> tuple[States, list[str]]:
 
     The mean is taken over wafers.
     """
-    table = read_table(path, ("field_column", "field_row", "focus_nm", "dose_percent"))
     sums: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    left = 0
-    for row in table.rows:
-        try:
-            if row.cells.get("determined", "True").lower() in ("false", "0"):
-                left += 1
-                continue
-            key = row.whole("field_column"), row.whole("field_row")
-            sums.setdefault(key, []).append((row.number("focus_nm", -1e4, 1e4), row.number("dose_percent", -99, 1e3)))
-        except ValueError as error:
-            raise InputError(f"{path}, line {row.line}: {error}") from None
+
+    def determined(row: Row) -> bool:
+        if row.cells.get("determined", "True").lower() in ("false", "0"):
+            return False
+        key = row.whole("field_column"), row.whole("field_row")
+        sums.setdefault(key, []).append((row.number("focus_nm", -1e4, 1e4), row.number("dose_percent", -99, 1e3)))
+        return True
+
+    needed = ("field_column", "field_row", "focus_nm", "dose_percent")
+    left = read_table(path, needed).each(determined).count(False)
     means = {key: np.mean(values, axis=0) for key, values in sums.items()}
     notes = [f"{left} fields are not determined and count as nominal"] if left else []
     return States(*({k: float(v[n]) for k, v in means.items()} for n in (0, 1))), notes

@@ -14,7 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ..tables import read_archive, read_csv
+from ..archive import read_archive
+from ..rows import Row
+from ..rows import read_table as read_rows
 from .features import Features, Traces, resolution
 
 PREFIXES = {"normal": "normal", "fault": "fault", "wafer": ""}
@@ -60,24 +62,17 @@ def read_traces(path: Path) -> Traces:
 
 def read_table(path: Path) -> Features:
     """A table of wafers by variables; a cell that is no number is an error, an empty one a missing value."""
-    names, rows = read_csv(path, ("wafer",))
-    variables = [name for name in names if name not in _TEXT]
-    if not variables or not rows:
-        raise InputError(f"{path}: no {'variables beside ' + ', '.join(_TEXT) if rows else 'rows'}")
-    table = np.full((len(rows), len(variables)), np.nan)
-    for n, (line, row) in enumerate(rows):
-        for k, name in enumerate(variables):
-            if row[name].lower() not in _ABSENT:
-                try:
-                    table[n, k] = float(row[name])
-                except ValueError:
-                    raise InputError(f"{path}, line {line}: {name} is no number: {row[name]}") from None
-    if np.isinf(table).any():
-        raise InputError(f"{path}: a value is infinite")
+    rows = read_rows(path, ("wafer",))
+    variables = tuple(name for name in rows.columns if name and name not in _TEXT)
+    if not variables:
+        raise InputError(f"{path}: no variables beside {', '.join(_TEXT)}")
+
+    def values(row: Row) -> list[float]:
+        return [np.nan if row.cells[n].lower() in _ABSENT else row.number(n) for n in variables]
+
+    table = np.array(rows.each(values))
     level = np.nanmax(np.abs(table), axis=0, initial=0.0)
     least = np.maximum(resolution(table) / np.sqrt(12.0), 1e-9 * level + 1e-300)
-    text = {name: tuple(row.get(name, "") for _, row in rows) for name in _TEXT}
+    text = {name: tuple(row.cells.get(name, "") for row in rows.rows) for name in _TEXT}
     missing = tuple("no value at all" if np.isnan(row).all() else "" for row in table)
-    return Features(
-        text["wafer"], text["regime"], text["label"], tuple(variables), tuple(variables), table, least, missing
-    )
+    return Features(text["wafer"], text["regime"], text["label"], variables, variables, table, least, missing)

@@ -13,6 +13,5 @@ from .match import match as match
 from .order import choose as choose
 from .profile import Profile as Profile
 from .profile import read_profile as read_profile
-from .read import Rejected as Rejected
 from .read import read_marks as read_marks
 from .spread import Spread as Spread

@@ -8,7 +8,6 @@ import csv
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 from ...errors import InputError
 from ...wafer import COLUMNS, OPTIONAL, Marks
 from ...wafer.marks import CONTEXT, LABELS, NUMBERS, OFFSETS
+from ..rows import Rejected
 
 _ROWS = 50_000  # read at a time
 _ALIASES = {"fieldcol": "field_column", "column": "field_column", "col": "field_column", "row": "field_row",
@@ -29,14 +29,6 @@ _REACH = {
 }
 _SCANS = {"": 0, "up": 1, "u": 1, "+": 1, "1": 1, "+1": 1, "1.0": 1, "down": -1, "d": -1, "-": -1, "-1": -1, "-1.0": -1}
 _ABSENT = {"", "na", "n/a", "nan", "none", "null", "-"}
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """A row that was not used, or only along one axis, and why; lines are counted from 1."""
-
-    line: int
-    reason: str
 
 
 def read_marks(path: Path) -> tuple[Marks, list[Rejected], list[str]]:

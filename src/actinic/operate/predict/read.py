@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ..tables import read_archive, read_csv
+from ..archive import read_archive
+from ..rows import Row, read_table
 from .features import Run
 
 _NAME = re.compile(r"lot_?(\w+?)_wafer_?(\d+)")
@@ -39,21 +40,21 @@ def read_runs(path: Path) -> tuple[list[Run], tuple[str, ...]]:
 
 def read_values(path: Path) -> tuple[dict[tuple[str, int], float], str]:
     """What was measured, by (lot, place), and the column's name."""
-    names, rows = read_csv(path, ("lot", "wafer"))
-    quantity = [name for name in names if name not in ("lot", "wafer")]
+    table = read_table(path, ("lot", "wafer"))
+    quantity = [name for name in table.columns if name and name not in ("lot", "wafer")]
     if len(quantity) != 1:
         raise InputError(f"{path}: one column beside lot and wafer is wanted, and there are {len(quantity)}")
     values: dict[tuple[str, int], float] = {}
-    for line, row in rows:
-        if not row[quantity[0]]:
-            continue
-        try:
-            key, value = (lot_name(row["lot"]), int(row["wafer"])), float(row[quantity[0]])
-        except ValueError:
-            raise InputError(f"{path}, line {line}: wafer or {quantity[0]} is no number") from None
-        if not np.isfinite(value) or key in values:
-            raise InputError(f"{path}, line {line}: {'the wafer is there twice' if key in values else 'no number'}")
-        values[key] = value
+
+    def keep(row: Row) -> None:
+        if not row.cells[quantity[0]]:
+            return
+        key = lot_name(row.text("lot")), row.whole("wafer")
+        if key in values:
+            raise ValueError("the wafer is there twice")
+        values[key] = row.number(quantity[0])
+
+    table.each(keep)
     return values, quantity[0]
 
 

@@ -1,5 +1,6 @@
 """Measurements kept for good: what came in, once, with every version; nothing is changed or deleted."""
 
+from ..rows import Rejected as Rejected
 from .database import WAIT_S as WAIT_S
 from .export import export as export
 from .flags import invalidate as invalidate
@@ -10,4 +11,3 @@ from .query import Lot as Lot
 from .query import Wanted as Wanted
 from .query import lots as lots
 from .query import marks as marks
-from .tables import Rejected as Rejected

@@ -11,8 +11,9 @@ import numpy as np
 
 from ...errors import InputError
 from ...wafer import COLUMNS
+from ..rows import Rejected
 from .columns import KEPT, LIMITS, PRESENT, RADIUS_MM, SPELLED, TYPES
-from .tables import Rejected, Rows
+from .tables import Rows
 
 Columns = dict[str, np.ndarray]
 _ABSENT = {"", "na", "nan", "n/a", "none", "null", "-"}

@@ -10,10 +10,11 @@ from pathlib import Path
 import duckdb
 
 from ...errors import InputError
+from ..rows import Rejected
 from .check import check, places
 from .columns import KEPT, MARK, TYPES
 from .database import WAIT_S, writing
-from .tables import Rejected, Rows, read_table
+from .tables import Rows, read_table
 
 _COLUMNS = ", ".join(KEPT.values())
 _MARK = [KEPT[name] for name in MARK]

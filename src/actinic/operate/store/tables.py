@@ -1,6 +1,7 @@
 """Tables of measurements as text: CSV of every make and Parquet, row by row with the line each stands on.
 
-A row that cannot be one is given back with its line and the reason; a file that cannot be a table is refused.
+A row that cannot be one is given back with its line (its number in a Parquet file) and the reason; a file that cannot
+be a table is refused.
 """
 
 import codecs
@@ -10,11 +11,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 
 from ...errors import InputError
+from ..rows import Rejected
 
 BLOCK = 1 << 23  # bytes; also the longest line
 _STARTS = {
@@ -22,13 +23,6 @@ _STARTS = {
     codecs.BOM_UTF16_LE: "UTF-16; save it as CSV in UTF-8",
     codecs.BOM_UTF16_BE: "UTF-16; save it as CSV in UTF-8",
 }
-
-
-class Rejected(NamedTuple):
-    """A row that cannot be used: its line in the file (its number in a Parquet file), and why."""
-
-    line: int
-    reason: str
 
 
 @dataclass

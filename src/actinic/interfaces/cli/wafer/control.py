@@ -51,7 +51,7 @@ def _text(result: dict[str, Any]) -> str:
             rows.append((proposal["lot"], name, number(term["setpoint"], 3), number(term["mean"]), band, said))
     parts.append(columns(rows, "<<>>><") if len(rows) > 1 else "no lot is still to come: all have their set-points")
     for row in result["rejected"][:REJECTED]:
-        parts.append(f"{row['file']}, line {row['line']}: {row['why']}")
+        parts.append(f"{row['file']}, line {row['line']}: {row['reason']}")
     if result["entry"] is not None:
         parts.append(f"entry {result['entry']} of {result['ledger']}, {result['hash']}")
     return "\n\n".join(parts)
