@@ -95,6 +95,9 @@ def double(tree):
     A float32 leaf becomes the shortest decimal that reads as the same float32: 0.7 stays 0.7.
     """
 
+    if isinstance(tree, float):  # np.float64 too: a wavelength, which every layer of a mirror asks for
+        return tree
+
     def widen(value):
         if not isinstance(value, jax.Array | np.ndarray | np.generic) or value.dtype.kind != "f":
             return value

@@ -131,9 +131,9 @@ def _permittivities(blank: Blank, openings: np.ndarray, modes: tuple[int, int]) 
 def _mirror_blocks(below: FilmStack, wavelength_nm: float, tangent: np.ndarray):
     """What flat layers make of lateral H (hx, hy) of each order: the elements xx, xy, yy, (n,) each."""
     wavelength = np.float64(wavelength_nm)
-    size = np.hypot(*tangent.T)
+    size, below = np.hypot(*tangent.T), double(below)
     # Orders that die away reach the layers too faintly to matter beyond these sines, where the recursion still holds.
-    te, tm = (double(below).reflection(wavelength, np.float64(1), size, wave) for wave in "sp")
+    te, tm = (below.reflection(wavelength, np.float64(1), size, wave) for wave in "sp")
     ux, uy = np.where(size[:, None] > 1e-12, tangent / np.maximum(size, 1e-300)[:, None], [1.0, 0.0]).T
     # H of s light lies along the lateral direction and is turned over where E is not.
     along, across = -te, tm
