@@ -37,6 +37,7 @@ def widths(seed=0, lots=6, wafers=2, side=4, per_axis=4, repeats=2, keep=0.85, l
     return Widths(*parts)[some]
 
 
+@pytest.mark.slow
 def test_known_sizes_are_found():
     found = uniformity(widths(lots=5, side=3), "F")
     truth = SIZES | {LOCAL: 0.2, METROLOGY: 0.3}
