@@ -143,10 +143,10 @@ def threshold():
     return brentq(lambda t: width_of(image, t) - 16, low + 0.1 * (high - low), high - 0.2 * (high - low))
 
 
-HELD = [(16.0, 64.0), (24.0, 48.0)]
+HELD = [(16.0, 64.0)]
 MORE = [
     (w, p)
-    for w, ps in {16: (36, 40, 48, 96, 128), 20: (50, 70, 100), 24: (60, 90), 32: (64, 80, 120)}.items()
+    for w, ps in {16: (36, 40, 48, 96, 128), 20: (50, 70, 100), 24: (48, 60, 90), 32: (64, 80, 120)}.items()
     for p in ps
 ]
 
