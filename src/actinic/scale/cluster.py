@@ -38,8 +38,8 @@ def cluster(address: str) -> Iterator[Engine]:
 
     Plain `tcp://` is taken on loopback only. Small tasks are sent together, so that what is sent is two seconds of work
     or more; there are two such packets for each of the workers' threads, and never more. Tasks whose worker died are
-    tried again alone, and then with nothing else on the cluster. What all tasks share goes to each worker once. ConfigError for any other address; MissingError
-    when no scheduler answers, or when it is gone.
+    tried again alone, and then with nothing else on the cluster. What all tasks share goes to each worker once.
+    ConfigError for any other address; MissingError when no scheduler answers, or when it is gone.
     """
     found = parse_address(address)
     opened = _local(found.processes) if found.processes else _remote(address, found.tls)
