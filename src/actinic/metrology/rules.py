@@ -200,14 +200,14 @@ def _opened(part: np.ndarray, d: float, lattice: int) -> np.ndarray:
 
 
 def _within(points: np.ndarray, radius: float) -> np.ndarray:
-    """Where a True point lies nearer than `radius` samples: exact discs, from distances along the rows."""
-    steps = int(np.ceil(radius))
-    distance = np.ascontiguousarray(_down(np.ascontiguousarray(points.T), steps + 1).T)
+    """Where a True point lies nearer than `radius` samples: exact discs, from distances along the columns."""
+    steps, width = int(np.ceil(radius)), points.shape[1]
+    distance = _down(points, steps + 1)
     near, result = np.empty(points.shape, bool), np.zeros(points.shape, bool)
-    for dy in range(min(steps, len(points))):
-        np.less(distance, distance.dtype.type(np.ceil(np.sqrt(radius**2 - dy**2))), out=near)
-        result[dy:] |= near[: len(points) - dy]
-        result[: len(points) - dy] |= near[dy:]
+    for dx in range(min(steps, width)):
+        np.less(distance, distance.dtype.type(np.ceil(np.sqrt(radius**2 - dx**2))), out=near)
+        result[:, dx:] |= near[:, : width - dx]
+        result[:, : width - dx] |= near[:, dx:]
     return result
 
 

@@ -101,8 +101,34 @@ def intensity(systems, spectrum, shape: tuple[int, int]):
     """
     xp = systems.__array_namespace__()
     seen = systems * (spectrum if spectrum.ndim == systems.ndim else spectrum[None])
-    fields = xp.fft.ifft2(fold(seen if seen.ndim == 3 else seen.sum(1), shape), norm="forward")
+    seen = seen if seen.ndim == 3 else seen.sum(1)
+    if xp is np:
+        return _intensity(seen, shape)
+    fields = xp.fft.ifft2(fold(seen, shape), norm="forward")
     return (fields.real**2 + fields.imag**2).sum(0)
+
+
+def _intensity(seen: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """As `intensity`, one system after another: they stay in the cache, and columns beyond the band are left out."""
+    total = np.zeros(shape, seen.real.dtype)
+    for one in seen:
+        field = one
+        for axis, n in enumerate(shape):
+            field = scipy_fft.ifft(_folded(field, n, axis), axis=axis, norm="forward", overwrite_x=True)
+        total += field.real**2
+        total += field.imag**2
+    return total
+
+
+def _folded(spectrum: np.ndarray, n: int, axis: int) -> np.ndarray:
+    """Centred orders along an axis placed for an inverse FFT of n samples, as `fold` does."""
+    size = spectrum.shape[axis]
+    if size > n:
+        raise ValueError(f"{size} orders do not fit {n} samples")
+    found = np.zeros([n if a == axis else m for a, m in enumerate(spectrum.shape)], spectrum.dtype)
+    from_, to = np.swapaxes(spectrum, 0, axis), np.swapaxes(found, 0, axis)
+    to[: size // 2 + 1], to[n - size // 2 :] = from_[size // 2 :], from_[: size // 2]
+    return found
 
 
 def interpolation(n: int, fractions: np.ndarray) -> np.ndarray:

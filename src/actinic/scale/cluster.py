@@ -38,8 +38,8 @@ def cluster(address: str) -> Iterator[Engine]:
 
     Plain `tcp://` is taken on loopback only. Small tasks are sent together, so that what is sent is two seconds of work
     or more; there are two such packets for each of the workers' threads, and never more. Tasks whose worker died are
-    tried again alone. What all tasks share goes to each worker once. ConfigError for any other address; MissingError
-    when no scheduler answers, or when it is gone.
+    tried again alone, and then with nothing else on the cluster. What all tasks share goes to each worker once.
+    ConfigError for any other address; MissingError when no scheduler answers, or when it is gone.
     """
     found = parse_address(address)
     opened = _local(found.processes) if found.processes else _remote(address, found.tls)
@@ -136,8 +136,8 @@ class _Order:
     name: str
     task: bytes
     then: Then
-    alone: bool = False
-    deaths: int = 0  # when it was alone
+    apart: int = 0  # 1: in a packet of its own; 2: on a cluster that does nothing else
+    deaths: int = 0  # when nothing else can be to blame
 
 
 class _Dask(Engine):
@@ -145,7 +145,7 @@ class _Dask(Engine):
         self._client, self._address = client, address
         self._sent: dict[Future, list[_Order]] = {}
         self._packet: list[_Order] = []
-        self._alone: deque[_Order] = deque()  # to be sent one by one, one a thread
+        self._again: deque[_Order] = deque()  # whose worker died
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._known: dict[str, Callable] = {}  # functions by the name that workers know them by
         self._seconds: float | None = None  # a task takes
@@ -168,7 +168,7 @@ class _Dask(Engine):
         return 1 if self._seconds is None else max(1, min(MOST, round(LEAST_S / max(self._seconds, 1e-9))))
 
     def free(self) -> int:
-        packets = 0 if self._alone else max(1, AHEAD * self.workers) - len(self._sent)
+        packets = 0 if self._again else max(1, AHEAD * self.workers) - len(self._sent)
         return packets * self._size - len(self._packet)
 
     def submit(self, function: Callable[[Task], Any], task: Task, then: Then) -> None:
@@ -180,7 +180,7 @@ class _Dask(Engine):
         for name, known in self._known.items():
             if known is function:
                 return name
-        needed = {order.name for orders in (*self._sent.values(), self._packet, self._alone) for order in orders}
+        needed = {order.name for orders in (*self._sent.values(), self._packet, self._again) for order in orders}
         self._forget(self._known.keys() - needed)
         name = f"actinic-{secrets.token_hex(8)}"
         self._client.register_plugin(_Knows(name, pickle.dumps(function)), name=name)
@@ -208,8 +208,8 @@ class _Dask(Engine):
 
     def wait(self) -> None:
         self._send()
-        while self._alone and len(self._sent) < max(1, self.workers):
-            self._hand_over([self._alone.popleft()])
+        while self._again and self._fits(self._again[0]):
+            self._hand_over([self._again.popleft()])
         while True:
             try:
                 future = self._ended.get(timeout=1.0)
@@ -232,13 +232,20 @@ class _Dask(Engine):
             for order, answer in zip(orders, answers, strict=True):
                 order.then(pickle.loads(answer))
 
+    def _fits(self, order: _Order) -> bool:
+        """Whether an order whose worker died can be sent now: one a thread, or when nothing else is on the cluster."""
+        if order.apart == 2 or any(other.apart == 2 for orders in self._sent.values() for other in orders):
+            return not self._sent
+        return len(self._sent) < max(1, self.workers)
+
     def _lost(self, orders: list[_Order], deaths: int) -> None:
         for order in orders:
-            # Which one it was is not known: each is tried alone. What they have stored is not lost.
-            order.deaths += deaths if order.alone else 0
+            # Which one it was is not known, nor what else the worker had to do: each is tried again farther apart from
+            # the others. What they have stored is not lost.
+            order.deaths += deaths if order.apart == 2 else 0
             if order.deaths < DEATHS:
-                order.alone = True
-                self._alone.append(order)
+                order.apart = min(order.apart + 1, 2)
+                self._again.append(order)
             else:
                 why = f"its worker on the cluster died {order.deaths} times over; {ADVICE}"
                 order.then(Outcome(error=WorkerLost(why)))
