@@ -236,7 +236,7 @@ def best_focus(kind, pitch, around):
 
 @pytest.mark.slow
 def test_row_37_best_focus_through_pitch():
-    """Only differences through pitch are physical. The table's source had 96 points, which moves it by up to 2 nm."""
+    """Only differences through pitch are physical. Why ours differ from the table's by up to 2 nm is not known."""
     for kind, table in (
         ("conventional", {40: 9.5, 48: 8.6, 64: 12.8, 96: 14.4, 128: 16.5}),
         ("annular", {40: -16.1, 48: -17.4, 64: -14.3, 96: -11.1, 128: -6.8}),

@@ -39,8 +39,10 @@ def stitched(parts: Sequence[Layout], tiles: Sequence[Tile], opc: Opc) -> Layout
     i, j, least = distances(edges, limits.width_nm, limits.space_nm, opc.jog_nm, 0.0)
     pairs = i, j, least - (edges.position_nm[j] - edges.position_nm[i])
     if (pairs[2] > 1e-6).any():
-        # Only what lies at a seam moves, and by no more than a jog.
-        free = np.where(_close(edges, seams, NEAR * apart), opc.jog_nm, 0.0)
+        # Only what lies at a seam moves, and what is then too near to it, and by no more than a jog.
+        near, bad = _close(edges, seams, NEAR * apart), pairs[2] > 1e-6
+        near[i[bad & near[j]]] = near[j[bad & near[i]]] = True
+        free = np.where(near, opc.jog_nm, 0.0)
         move = mended(np.zeros(len(edges)), pairs, -free, free)
         edges = edges.at(edges.position_nm + move)
     made = edges.layout(limits.grid_nm, whole.dbu_nm)
