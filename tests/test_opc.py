@@ -396,7 +396,7 @@ def test_steps_at_a_seam_are_evened_out():
     ]
     mended = stitched(halves, tiles, opc)
     assert len(mended.contours) == 2 and not layout.rule_markers(mended, 60, 60, 0, jog_nm=20)
-    # And where there is no room at the seam itself: the jogs at both ends of the evened edge, far off, lose a part each.
+    # And where there is no room at the seam: the jogs at both ends of the evened edge, far off, lose a part each.
     stairs = [
         Layout(rings([[(-500, 300), (1000, 300), (1000, 500), (400, 500), (400, 480), (-500, 480)]]), 1.0),
         Layout(rings([[(1000, 300), (2500, 300), (2500, 516), (1600, 516), (1600, 496), (1000, 496)]]), 1.0),
