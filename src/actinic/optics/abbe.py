@@ -84,6 +84,8 @@ def row_owners(scanner: Scanner, points: np.ndarray, rows: int) -> np.ndarray:
 
 # Jones matrices (point, 2 out, 2 in, fy, fx) of a mask's orders for source points (point, 2).
 Diffraction = Callable[[np.ndarray], np.ndarray]
+# The spectrum seen by fields that hold the mask's already.
+ONE = np.ones((1, 1))
 
 
 def resolved(
@@ -105,19 +107,18 @@ def resolved(
     for start in range(0, len(points), step):
         part = slice(start, start + step)
         here = points[part], weights[part]
-        total += (_fields(scanner, diffraction, *here, (period, orders), focus_nm, shape) ** 2).sum(0)
-        whole += (_fields(scanner, clear, *here, ((1.0, 1.0), (0, 0)), focus_nm, (2, 2)) ** 2).sum(0).mean()
+        total += band.intensity(_leaving(scanner, diffraction, *here, (period, orders), focus_nm), ONE, shape)
+        whole += band.intensity(_leaving(scanner, clear, *here, ((1.0, 1.0), (0, 0)), focus_nm), ONE, (2, 2)).mean()
     return total * (scanner.in_image / whole) + stray_light(scanner, focus_nm)
 
 
-def _fields(scanner: Scanner, diffraction: Diffraction, points, weights, tile, focus_nm, shape) -> np.ndarray:
-    """Real and imaginary parts of every coherent field (field, ny', nx')."""
+def _leaving(scanner: Scanner, diffraction: Diffraction, points, weights, tile, focus_nm) -> np.ndarray:
+    """Orders of every coherent field as they leave the lens (field, fy, fx)."""
     projector, focus = double(scanner.projector), np.float64(focus_nm)
     number, jones = states(points, scanner.polarisation)
     leaving = np.einsum("pabfg,pb->apfg", diffraction(points)[number], jones)
-    rows = sum(
+    x, y = (
         coherent_systems(projector, points[number], weights[number], *tile, focus, axis) * np.tile(light, (3, 1, 1))
         for axis, light in zip(("X", "Y"), leaving, strict=True)
     )
-    fields = np.fft.ifft2(band.fold(rows, shape), norm="forward")
-    return np.concatenate([fields.real, fields.imag])
+    return x + y
