@@ -3,11 +3,14 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
+from ...errors import ConfigError
 from .console import Outcome
+
+T = TypeVar("T")
 
 NOTES = (
     "Also: --json, --debug. Exit codes: 0 done and in spec, 1 done but out of spec, 2 usage, configuration or file, "
@@ -75,6 +78,15 @@ By = Annotated[str | None, typer.Option(metavar="NAME", help="Who answers for it
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept.")]
 Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="iccad13, lithobench-metal or lithobench-contact.")]
 Dialect = Annotated[Literal["O", "N", "D"], typer.Option(help="Which of the published ways of placing and counting.")]
+
+
+def pair(option: str, text: str, kind: Callable[[str], T], wanted: str) -> tuple[T, T]:
+    """The two values of an option, with a comma between; ConfigError, which says what is `wanted`, if they are not."""
+    first, _, second = text.partition(",")
+    try:
+        return kind(first), kind(second)
+    except ValueError:
+        raise ConfigError(f"{option} {text}: {wanted}") from None
 
 
 def deferred(verb: Callable[..., Outcome]) -> Callable[..., Callable[[], Outcome]]:

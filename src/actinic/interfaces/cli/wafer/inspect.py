@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from ....errors import DONE, OUT_OF_SPEC, ConfigError
+from ....errors import DONE, OUT_OF_SPEC
 from ..console import Outcome, columns, number
-from ..options import Force, Optics, Settings
+from ..options import Force, Optics, Settings, pair
 
 _MOST = 8
 
@@ -48,20 +48,12 @@ def inspect(
     if found is not None:
         result = jobs.inspection_compare(source, found, radius, out, force=force, command=context.obj or "")
         return Outcome(result, _compared(result), DONE if result["in_spec"] else OUT_OF_SPEC)
-    spots = jobs.Spots(source, _origin(origin), optics, tuple(settings or ()))
+    spots = jobs.Spots(source, pair("--origin", origin, float, "write X,Y in um"), optics, tuple(settings or ()))
     result = jobs.inspection_plan(
         spots, jobs.Budget(budget, each, fields, sigma), jobs.InspectedWafer(lot, wafer, exposure=exposure), out,
         klarf=klarf, force=force, command=context.obj or "",
     )  # fmt: skip
     return Outcome(result, _text(result, []), DONE if result["in_spec"] else OUT_OF_SPEC)
-
-
-def _origin(text: str) -> tuple[float, float]:
-    x, _, y = text.partition(",")
-    try:
-        return float(x), float(y)
-    except ValueError:
-        raise ConfigError(f"--origin {text}: write X,Y in um") from None
 
 
 def _compared(result: dict) -> str:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from ....errors import DONE, OUT_OF_SPEC, ConfigError
+from ....errors import DONE, OUT_OF_SPEC
 from ..console import Outcome, columns, number
-from ..options import Force
+from ..options import Force, pair
 
 
 def plan(
@@ -46,22 +46,13 @@ def plan(
     """
     from .... import jobs
 
-    limits = jobs.Limits(
-        scan_balance, quadrants, tuple(map(_field, mandatory or ())), per_field, time, mark_time, field_time
-    )
+    fields = tuple(pair("--mandatory", one, int, "write COLUMN,ROW") for one in mandatory or ())
+    limits = jobs.Limits(scan_balance, quadrants, fields, per_field, time, mark_time, field_time)
     result = jobs.wafer_plan(
         jobs.MarkChoice(file, profile, augment), model, points, criterion=criterion, limits=limits,
         noise_nm=(noise, local), out=out, force=force,
     )  # fmt: skip
     return Outcome(result, _text(result), DONE if result["points"] == points else OUT_OF_SPEC)
-
-
-def _field(text: str) -> tuple[int, int]:
-    column, _, row = text.partition(",")
-    try:
-        return int(column), int(row)
-    except ValueError:
-        raise ConfigError(f"--mandatory {text}: write COLUMN,ROW") from None
 
 
 def _text(result: dict) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from ....errors import DONE, OUT_OF_SPEC, ConfigError
 from ..console import Outcome, columns
-from ..options import Force
+from ..options import Force, pair
 
 
 def predict(
@@ -34,7 +34,8 @@ def predict(
     """
     from .... import jobs
 
-    limits = None if spec is None else _limits(spec)
+    wanted = "two numbers with a comma between, for example 43.2,44.8"
+    limits = None if spec is None else pair("--spec", spec, float, wanted)
     if new is None and new_values is not None:
         raise ConfigError("--new-values needs --new, the signals they belong to")
     runs = None if new is None else jobs.NewRuns(new, new_values)
@@ -44,14 +45,6 @@ def predict(
     asked = [row for row in result["wafers"] if row["how"] == "new"]
     doubtful = any(row["decision"] in ("measure", "out of spec") for row in asked)
     return Outcome(result, _text(result, asked), OUT_OF_SPEC if doubtful else DONE)
-
-
-def _limits(text: str) -> tuple[float, float]:
-    try:
-        low, high = (float(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(f"--spec {text}: two numbers with a comma between, for example 43.2,44.8") from None
-    return low, high
 
 
 def _text(result: dict[str, Any], asked: list[dict[str, Any]]) -> str:
