@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actinic import errors
 from actinic.interfaces.cli import reference
 from actinic.interfaces.cli.app import ALL_NOTES, main, set_environment
-from actinic.interfaces.cli.console import to_json
+from actinic.plain import to_json
 
 ROOT = Path(__file__).parents[1]
 CORRECT = ["correct", "chip.oas", "--layer", "67/20", "--out", "run"]

@@ -15,6 +15,7 @@ ORDER = [
         "types",
         "timing",
         "writing",
+        "plain",
         "config",
         "layout",
         "optics",

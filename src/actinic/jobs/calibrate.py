@@ -1,6 +1,5 @@
 """Calibrate a scanner and resist to gauges and leave a run folder: the calibrated setup, tables, a report."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..layout import parse_layer, read_layout
 from ..operate import calibration
 from ..operate.calibration import Calibration, Cut, Drawn, Free, Machine, Measurement, Rejected
 from ..timing import Clock
-from .folder import provenance, refuse_existing, run_folder
+from .folder import provenance, refuse_existing, run_folder, write_records
 from .work import Progress, load_setup, quiet
 
 # Of a calibrated value: far beyond its certainty, and as many as the setup's float32 keep.
@@ -268,8 +267,7 @@ def _write_run(folder: Path, gauges: GaugeFile, setup: Setup, c: Calibration, re
     configuration = _commented(c) + to_toml(calibrated(setup, c))
     (folder / "run.toml").write_text(to_toml(setup))
     (folder / "calibrated.toml").write_text(configuration)
-    (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
-    (folder / "result.json").write_text(json.dumps(_finite(result), indent=2, allow_nan=False) + "\n")
+    write_records(folder, result, origin)
     table = calibration.to_csv(
         c.measurements,
         predicted_nm=c.predicted_nm.tolist(),
@@ -282,15 +280,6 @@ def _write_run(folder: Path, gauges: GaugeFile, setup: Setup, c: Calibration, re
     if all(isinstance(m.site, Cut) and m.kind != "edge" for m in c.measurements):
         (folder / "gauges.gg").write_text(calibration.to_gg(c.measurements, c.predicted_nm))
     write_report(folder / "report.html", _report(gauges, c, rejected, result, configuration, origin, command))
-
-
-def _finite(value):
-    """JSON knows no infinity: what is not known is null."""
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_finite(part) for part in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _commented(c: Calibration) -> str:

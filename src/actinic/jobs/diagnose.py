@@ -1,6 +1,5 @@
 """Diagnosis on files: what broke, by maps, innovations and logs; and incidents with the truth known, to try it on."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from ..interfaces import diagnosis_plots
 from ..interfaces.report import Report, write_report
 from ..operate import diagnose as found_by
 from ..operate.diagnose.read import EVENTS, INNOVATIONS, MAPS
+from ..plain import csv_text
 from ..wafer.faults import CAUSES, LEAVES
 from ..wafer.twin import Machine
-from .folder import provenance, refuse_existing, run_folder
+from .folder import provenance, refuse_existing, run_folder, write_records
 
 SHOWN = 5
 THRESHOLD = 0.18  # gives up one known fault in twenty on the twin's machines
@@ -56,8 +56,7 @@ def diagnose(
         settings = f"threshold = {threshold:g}\n"
         with run_folder(Path(out), force) as folder:
             (folder / "run.toml").write_text(settings)
-            (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-            (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
+            write_records(folder, result, origin)
             write_report(folder / "report.html", _report(result, case, found, settings, origin, command))
     return result
 
@@ -75,20 +74,18 @@ def incident(
     made = Machine(seed).incident(chosen, draw)
     scan = np.where(np.asarray(made.maps.places.scan) > 0, "up", "down")
     with run_folder(Path(out), force) as folder:
-        _table(
-            folder / "events.csv",
-            EVENTS,
-            [(f"{e.time_s:.3f}", e.source, e.severity, e.code, e.text) for e in made.events],
-        )
+        events = [(f"{e.time_s:.3f}", e.source, e.severity, e.code, e.text) for e in made.events]
+        (folder / "events.csv").write_text(csv_text(EVENTS, events))
         p, m = made.maps.places, made.maps
         numbers = zip(p.X_mm, p.Y_mm, p.x_mm, p.y_mm, m.dx_nm, m.dy_nm, m.focus_nm, m.cd_nm, strict=True)
         heads = zip(m.wafer, m.time_s, p.chuck, scan, strict=True)
-        _table(folder / "maps.csv", MAPS, [(*h, *(f"{v:.5f}" for v in n)) for h, n in zip(heads, numbers, strict=True)])
+        points = [(*h, *(f"{v:.5f}" for v in n)) for h, n in zip(heads, numbers, strict=True)]
+        (folder / "maps.csv").write_text(csv_text(MAPS, points, digits=None))
         rows = [
             (at, leaf, f"{v:.5f}") for at, row in zip(made.wafer_s, made.innovations, strict=True)
             for leaf, v in zip(LEAVES, row, strict=True)
         ]  # fmt: skip
-        _table(folder / "innovations.csv", INNOVATIONS, rows)
+        (folder / "innovations.csv").write_text(csv_text(INNOVATIONS, rows, digits=None))
         truth = {"cause": made.cause.name, "known": made.known, "began_s": made.began_s, "onset_s": made.onset_s,
                  "clocks_s": made.skew_s, "leaves": dict(made.cause.leaves)}  # fmt: skip
         (folder / "truth.json").write_text(json.dumps(truth, indent=2) + "\n")
@@ -113,13 +110,6 @@ def _plain(one) -> dict[str, Any]:
         "leaves": [name for name, *_ in one.leaves],
         "events": [dict(zip(keys, event, strict=True)) for event in one.events],
     }
-
-
-def _table(path: Path, header, rows) -> None:
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _report(result, case, found, settings, origin, command) -> Report:

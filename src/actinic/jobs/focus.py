@@ -1,7 +1,5 @@
 """Focus and dose of measured fields from their line widths, the correction, and the features that tell them best."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from ..operate.focus.problem import UNITS, Fields, parameters, unit
 from ..operate.focus.tabulate import tabulate
 from ..operate.rows import Rejected
 from ..operate.widths import Widths, read_widths
+from ..plain import csv_text
 from ..timing import Clock
 from ..wafer.widths import WidthTable
 from ..writing import write_file
@@ -198,7 +197,7 @@ def _fields_csv(found: Found) -> str:
         ends = [pieces[0][0], pieces[-1][1]] if pieces else ["", ""]
         other = one.states[1].value[0] if one and len(one.states) > 1 else ""
         rows.append([*(told[key] for key in header[:6]), *values, *ends, other, told["chance"], told["why"]])
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def _setpoints_csv(found: Found) -> str:
@@ -208,16 +207,7 @@ def _setpoints_csv(found: Found) -> str:
         told = _field(found, n)
         place = [told[key] for key in ("lot", "wafer", "field_column", "field_row")]
         rows.append([*place, *(points.values.get(name, "") for name in settable), " ".join(points.clipped), points.why])
-    return _csv(["lot", "wafer", "field_column", "field_row", *settable, "clipped", "not_corrected"], rows)
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in row])
-    return text.getvalue()
+    return csv_text(["lot", "wafer", "field_column", "field_row", *settable, "clipped", "not_corrected"], rows)
 
 
 def focus_features(
@@ -237,7 +227,7 @@ def focus_features(
     if out is not None:
         chosen = [next(f for f in listed if f.name == name) for name in found.names]
         rows = [[f.name, f.kind, f.lines.cd_nm, f.lines.pitch_nm, f.lines.axis, f.sigma_nm] for f in chosen]
-        write_file(out, _csv(COLUMNS, rows).encode(), parents=True)
+        write_file(out, csv_text(COLUMNS, rows).encode(), parents=True)
     return {
         "verdict": _chosen(found),
         "in_spec": found.determined > 0.9,

@@ -1,6 +1,5 @@
 """The run folder of focus and dose: its result, provenance and report with wafer maps."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from ..operate.focus.estimate import Estimate
 from ..operate.focus.problem import Fields
 from ..operate.widths import Widths
 from ..wafer import ExposureMap
-from .folder import provenance
-from .wafer_fit_report import finite
+from .folder import provenance, write_records
 
 _MOST_ROWS = 40
 
@@ -37,8 +35,7 @@ class Found:
 def write_run(folder: Path, files: dict[str, Path], found: Found, result: dict, command: str) -> None:
     """Fill a run folder."""
     origin = provenance(files, command=command, precision="float64")
-    (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
-    (folder / "result.json").write_text(json.dumps(finite(result), indent=2, allow_nan=False) + "\n")
+    write_records(folder, result, origin)
     write_report(folder / "report.html", _report(found, result, origin, (folder / "run.toml").read_text()))
 
 

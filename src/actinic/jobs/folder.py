@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from ..errors import ConfigError, InputError
+from ..plain import to_json
 
 
 @contextlib.contextmanager
@@ -52,6 +53,12 @@ def refuse_existing(out: Path, force: bool) -> None:
     ancestor = next(parent for parent in out.parents if parent.exists())
     if not ancestor.is_dir() or not os.access(ancestor, os.W_OK):
         raise ConfigError(f"{out}: {ancestor} is not a folder that can be written")
+
+
+def write_records(folder: Path, result: dict, origin: dict) -> None:
+    """A run's result.json and provenance.json."""
+    (folder / "result.json").write_text(to_json(result) + "\n")
+    (folder / "provenance.json").write_text(to_json(origin) + "\n")
 
 
 def provenance(inputs: dict[str, Path], **extra) -> dict:

@@ -15,7 +15,7 @@ from ..operate.formats import Version, read_klarf, write_klarf
 from ..operate.inspection import Compared, Hotspot, Likelihood, Plan, States, compare, plan
 from ..operate.inspection.files import plan_csv, plan_klarf, read_plan, read_states
 from ..wafer import ExposureMap
-from .folder import provenance, refuse_existing, run_folder
+from .folder import provenance, refuse_existing, run_folder, write_records
 from .inspection_report import report
 from .work import load_setup
 
@@ -190,8 +190,7 @@ def _write(
     with run_folder(out, force) as folder:
         (folder / "run.toml").write_text(configuration)
         (folder / PLAN).write_text(plan_csv(made))
-        (folder / "result.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
-        (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
+        write_records(folder, result, origin)
         if klarf is not None:
             write_klarf(folder / "plan.klarf", *klarf)
         report(folder / "report.html", made, compared, result, configuration, origin)

@@ -1,8 +1,5 @@
 """Wafers of a file watched against a reference: which are not like the ones before, and which sensors say so."""
 
-import csv
-import io
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,8 @@ from ..operate.monitor import (
 )
 from ..operate.monitor import Settings as MonitorSettings
 from ..operate.monitor.features import joined
-from .folder import provenance, refuse_existing, run_folder
+from ..plain import csv_text
+from .folder import provenance, refuse_existing, run_folder, write_records
 
 SHOWN = 5  # sensors of a wafer
 HEADER = ["wafer", "regime", "label", "status", "worst", "limit", "sensor_1", "sensor_2", "sensor_3", "missing"]
@@ -65,12 +63,11 @@ def monitor(
         origin = provenance(inputs, precision="float64")
         with run_folder(Path(out), force) as folder:
             (folder / "run.toml").write_text(to_toml(settings))
-            (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+            write_records(folder, result, origin)
             (folder / "wafers.csv").write_text(_csv(findings, chart))
             np.savez_compressed(
                 folder / "plotted.npz", wafers=[one.wafer for one in findings], features=features.names, values=plotted
             )
-            (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
             report = _report(result, findings, chart, to_toml(settings), origin, command)
             write_report(folder / "report.html", report)
     return result
@@ -175,16 +172,14 @@ def _plain(one: Finding, alike: list[tuple[str, float]]) -> dict[str, Any]:
 
 
 def _csv(findings: list[Finding], chart: Chart) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
+    rows = []
     for one in findings:
         names = [s for s, *_ in one.sensors[:3]] + [""] * 3
         worst = f"{one.worst:.4f}" if np.isfinite(one.worst) else ""
-        writer.writerow(
+        rows.append(
             [one.wafer, one.regime, one.label, one.status, worst, f"{chart.limit:.4f}", *names[:3], one.missing]
         )
-    return text.getvalue()
+    return csv_text(HEADER, rows)
 
 
 def _report(result, findings, chart, configuration, origin, command) -> Report:

@@ -1,8 +1,5 @@
 """Virtual metrology on files: how well lots foretell each other, and what the wafers not measured would measure."""
 
-import csv
-import io
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,8 @@ from ..interfaces.report import Report, write_report
 from ..operate import predict as foretold
 from ..operate.predict.features import switched
 from ..operate.predict.trust import MEASURE
-from .folder import provenance, refuse_existing, run_folder
+from ..plain import csv_text
+from .folder import provenance, refuse_existing, run_folder, write_records
 
 HEADER = ["lot", "wafer", "how", "value", "low", "high", "decision", "measured"]
 LEFT_OUT, NEW = "lot left out", "new"
@@ -82,9 +80,8 @@ def predict(
         settings = f"level = {level:g}\n" + ("" if spec is None else f"spec = [{spec[0]:g}, {spec[1]:g}]\n")
         with run_folder(Path(out), force) as folder:
             (folder / "run.toml").write_text(settings)
-            (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-            (folder / "wafers.csv").write_text(_csv(rows))
-            (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
+            write_records(folder, result, origin)
+            (folder / "wafers.csv").write_text(csv_text(HEADER, [[row[name] for name in HEADER] for row in rows]))
             write_report(folder / "report.html", _report(result, settings, origin, command))
     return result
 
@@ -151,14 +148,6 @@ def _rows(runs, found, decisions, how, known) -> list[dict[str, Any]]:
          "high": float(found.high[n]), "decision": decisions[n], "measured": known.get((run.lot, run.place))}
         for n, run in enumerate(runs)
     ]  # fmt: skip
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HEADER, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows])
-    return text.getvalue()
 
 
 def _report(result, settings, origin, command) -> Report:

@@ -12,7 +12,7 @@ from ..operate.control import MODEL
 from ..operate.control.replay import before_after
 from ..operate.control.replay import replay as replayed
 from .control import History
-from .folder import provenance, refuse_existing, run_folder
+from .folder import provenance, refuse_existing, run_folder, write_records
 
 PRINTED = ("was_3sigma", "would_3sigma", "covered")
 
@@ -50,10 +50,9 @@ def replay(
         origin = provenance(history.files, precision="float64", model=MODEL)
         with run_folder(Path(out), force) as folder:
             (folder / "run.toml").write_text(to_toml(history.settings))
-            (folder / "result.json").write_text(json.dumps(result, indent=2, default=str) + "\n")
+            write_records(folder, result, origin)
             plain = [p.plain() for p in found.proposals]
             (folder / "proposals.jsonl").write_text("".join(json.dumps(p) + "\n" for p in plain))
-            (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
             write_report(folder / "report.html", _report(result, terms, to_toml(history.settings), origin, command))
     return result
 

@@ -1,6 +1,5 @@
 """A drifting fab on files: lots, results, marks, and the truth."""
 
-import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from ..config import build, load_toml, override, to_toml
 from ..errors import ConfigError
 from ..operate.control import Controller, Settings
 from ..operate.widths import COLUMNS as WIDTHS
+from ..plain import csv_text
 from ..wafer.exposure import ExposureMap
 from ..wafer.marks import COLUMNS
 from ..wafer.terms import Places, design, term
@@ -196,7 +196,4 @@ def _date(hour: float) -> str:
 
 
 def _write(path: Path, header: list[str], rows: list[list]) -> None:
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+    path.write_text(csv_text(header, rows, digits=None))

@@ -1,6 +1,5 @@
 """Optimise source and mask for clips of a layout, and judge what was written by the reference path."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from ..timing import Clock
 from ..types import Grid, double
 from . import smo_report
 from .checked import read_mask
-from .folder import provenance, refuse_existing, run_folder
+from .folder import provenance, refuse_existing, run_folder, write_records
 from .window import Sweep, focus_series, found_cuts, required, widest_nm
 from .work import Progress, Work, load_setup, quiet
 
@@ -110,8 +109,7 @@ def smo(
             **{name: vars(getattr(goal, name)) for name in ("rules", "effort", "sweep")},
             command=command,
         ) | {"seed": goal.effort.seed}
-        (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
-        (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+        write_records(folder, result, origin)
         sources = [smo_report.lattice(each, goal.rules.pitch) for each in (given, setup)]
         np.savez_compressed(folder / "plots.npz", **smo_report.plot_data(sources, (before, after)))
         figures = smo_report.pictures(sources, clips, written, (before, after))

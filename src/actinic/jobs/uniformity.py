@@ -1,8 +1,5 @@
 """Uniformity of measured line widths, split by source, with a run folder if asked."""
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +13,9 @@ from ..interfaces.report import Report, write_report
 from ..operate.rows import Rejected
 from ..operate.uniformity import Uniformity, uniformity
 from ..operate.widths import read_widths
+from ..plain import csv_text
 from ..timing import Clock
-from .folder import provenance, refuse_existing, run_folder
+from .folder import provenance, refuse_existing, run_folder, write_records
 from .work import Progress, quiet
 
 
@@ -53,8 +51,7 @@ def wafer_uniformity(
         with run_folder(Path(out), force) as folder:
             (folder / "run.toml").write_text(configuration)
             (folder / "parts.csv").write_text(_parts_csv(found))
-            (folder / "result.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n")
-            (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
+            write_records(folder, result, origin)
             write_report(folder / "report.html", _report(found, result, configuration, origin))
     return result
 
@@ -86,14 +83,14 @@ def _profile(profile: tuple[np.ndarray, np.ndarray]) -> dict:
 
 
 def _parts_csv(found: Sequence[Uniformity]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["feature", "part", "sigma_nm", "low_nm", "high_nm", "share"])
-    for one in found:
-        for part in one.parts:
-            ends = ["" if end is None else f"{end:.6g}" for end in (part.low_nm, part.high_nm)]
-            writer.writerow([one.feature, part.name, f"{part.sigma_nm:.6g}", *ends, f"{part.share:.6g}"])
-    return out.getvalue()
+    return csv_text(
+        ["feature", "part", "sigma_nm", "low_nm", "high_nm", "share"],
+        [
+            [one.feature, part.name, part.sigma_nm, part.low_nm, part.high_nm, part.share]
+            for one in found
+            for part in one.parts
+        ],
+    )
 
 
 def _report(found: Sequence[Uniformity], result: dict, configuration: str, origin: dict) -> Report:

@@ -1,6 +1,5 @@
 """The run folder of an overlay fit: its result, provenance and report with wafer maps."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from ..interfaces.report import Report, write_report
 from ..interfaces.wafer_plots import arrow_nm, term_bars, vector_map
 from ..operate.overlay import Correction, Fingerprint
 from ..wafer import Marks, Places, design, term
-from .folder import provenance
+from .folder import provenance, write_records
 
 _MOST_ROWS = 30
 
@@ -29,19 +28,9 @@ def write_run(folder: Path, file: Path, fitted: Fitted, result: dict, command: s
     """Fill a run folder."""
     origin = provenance({"marks": file}, command=command)
     origin["precision"] = "float64"
-    (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
-    (folder / "result.json").write_text(json.dumps(finite(result), indent=2, allow_nan=False) + "\n")
+    write_records(folder, result, origin)
     report = _report(file, fitted, result, origin, (folder / "run.toml").read_text())
     write_report(folder / "report.html", report)
-
-
-def finite(value):
-    """JSON knows no infinity: what is not known is null."""
-    if isinstance(value, dict):
-        return {key: finite(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [finite(part) for part in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _report(file: Path, fitted: Fitted, result: dict, origin: dict, configuration: str) -> Report:

@@ -1,7 +1,6 @@
 """Choose the marks to measure and write them as a table."""
 
 import csv
-import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from ..errors import ConfigError, InputError
 from ..operate import overlay
 from ..operate.overlay.grid import PER_AXIS
 from ..operate.sample import Criterion, Limits, plan
+from ..plain import csv_text
 from ..wafer import ExposureMap, Model, Places
 from ..writing import write_file
 from .folder import refuse_existing
@@ -84,9 +84,7 @@ def wafer_plan(
         "plan": str(out) if out is not None else None,
     }
     if out is not None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([COLUMNS, *rows])
-        write_file(out, text.getvalue().encode(), parents=True)
+        write_file(out, csv_text(COLUMNS, rows, digits=None).encode(), parents=True)
     return result
 
 

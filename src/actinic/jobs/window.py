@@ -1,8 +1,5 @@
 """Process windows of a layout, as drawn and with a mask made for it, at given or found cut-lines."""
 
-import csv
-import io
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +14,11 @@ from ..interfaces import window_plots as plots
 from ..interfaces.report import Report, write_report
 from ..layout import Layout, boolean, clipped
 from ..metrology import Cuts, find_cuts, read_cuts
+from ..plain import csv_text
 from ..timing import Clock
 from ..types import double
 from .checked import read_mask
-from .folder import provenance, refuse_existing, run_folder
+from .folder import provenance, refuse_existing, run_folder, write_records
 from .window_figures import figures as figures_of
 from .work import Progress, Work, area_um2, mask_figures, quiet, with_phases
 
@@ -193,21 +191,11 @@ def _write_run(folder: Path, work: Work, setup: Setup, sides, result: dict, swee
         inputs, layer=work.layer, window_um=work.window, cell=work.cell, sweep=vars(sweep), command=command
     )
     (folder / "run.toml").write_text(configuration)
-    (folder / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
-    (folder / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    (folder / "gauges.csv").write_text(_table(result["per_gauge"]))
+    write_records(folder, result, origin)
+    rows = result["per_gauge"]
+    (folder / "gauges.csv").write_text(csv_text(list(rows[0]), [[row.get(name) for name in rows[0]] for row in rows]))
     np.savez_compressed(folder / "plots.npz", **plots.plot_data([matrix for matrix, *_ in sides], dose))
     write_report(folder / "report.html", _report(work, sides, result, dose, configuration, origin, command))
-
-
-def _table(rows: list[dict]) -> str:
-    """Rows as CSV; what is not known stays empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: f"{v:.6g}" if isinstance(v, float) else v for key, v in row.items()})
-    return text.getvalue()
 
 
 def _report(work, sides, result: dict, dose, configuration, origin, command) -> Report:

@@ -1,6 +1,5 @@
 """What a verb hands back, and how it reaches a person or a program."""
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import DONE
+from ...plain import to_json
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,6 @@ def _write(text: str, stream) -> None:
     # A file name may hold what the terminal's encoding does not.
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-
-
-def to_json(value) -> str:
-    """A JSON document; arrays become lists, NaN and infinity null, anything unknown its text."""
-    return json.dumps(_plain(value), indent=2, allow_nan=False)
-
-
-def _plain(value):
-    if hasattr(value, "tolist"):  # scalars and arrays of NumPy and JAX, without importing them
-        value = value.tolist()
-    if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(part) for part in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from .console import Outcome, to_json
+from ...plain import to_json
+from .console import Outcome
 
 
 def schema(

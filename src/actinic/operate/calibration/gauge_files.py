@@ -8,13 +8,13 @@ the gauge is not to be used.
 """
 
 import csv
-import io
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import ConfigError, InputError
+from ...plain import csv_text
 from .measured import Cut, Kind, Lines, Measurement, Rejected, Site
 
 COLUMNS = (
@@ -186,9 +186,7 @@ def _site(number, axis: str, kind: Kind) -> Site:
 
 def to_csv(measurements: Sequence[Measurement], **extra: Sequence) -> str:
     """Measurements as CSV text with the columns COLUMNS, and a further column for each of `extra`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *extra])
+    rows = []
     for place, m in enumerate(measurements):
         lines, cut = (m.site, None) if isinstance(m.site, Lines) else (None, m.site)
         where = (
@@ -197,8 +195,8 @@ def to_csv(measurements: Sequence[Measurement], **extra: Sequence) -> str:
             else [None, None, None, cut.x0_nm, cut.y0_nm, cut.x1_nm, cut.y1_nm]  # type: ignore[union-attr]
         )
         row = [m.name, m.kind, m.target_nm, m.value_nm, m.sigma_nm, m.weight, m.focus_nm, m.dose, *where, m.plot_nm]
-        writer.writerow([_text(value) for value in (*row, *(column[place] for column in extra.values()))])
-    return text.getvalue()
+        rows.append([_text(value) for value in (*row, *(column[place] for column in extra.values()))])
+    return csv_text([*COLUMNS, *extra], rows)
 
 
 def to_gg(measurements: Sequence[Measurement], model_nm: Sequence[float]) -> str:

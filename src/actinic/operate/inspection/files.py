@@ -1,12 +1,11 @@
 """Plans and states of fields as files: CSV both ways, KLARF of a plan."""
 
-import csv
-import io
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
+from ...plain import csv_text
 from ...wafer import ExposureMap
 from ..formats import Defect, InspectedWafer, Inspection, Test
 from ..rows import Row, read_table
@@ -19,15 +18,9 @@ _WHOLE = ("hotspot", "die_column", "die_row", "field_column", "field_row")
 
 def plan_csv(plan: Plan) -> str:
     """A plan as CSV; the last four columns are the die's size and where die (0, 0) begins on the wafer."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *_PITCH])
     last = [*(v / 1e6 for v in plan.pitch_nm), *(-v / 1e6 for v in plan.centre_nm)]
-    for n in range(len(plan)):
-        values = [getattr(plan, name)[n] for name in COLUMNS[1:]]
-        shown = [f"{v:.9g}" if isinstance(v, float) else v for v in (*values, *map(float, last))]
-        writer.writerow([n + 1, *shown])
-    return text.getvalue()
+    rows = [[n + 1, *(getattr(plan, name)[n] for name in COLUMNS[1:]), *map(float, last)] for n in range(len(plan))]
+    return csv_text([*COLUMNS, *_PITCH], rows, digits=9)
 
 
 def read_plan(path: Path) -> Plan:

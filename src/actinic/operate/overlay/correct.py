@@ -1,12 +1,11 @@
 """What a machine can take away of a fitted fingerprint: correctable, clipped, not correctable."""
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize
 
+from ...plain import csv_text
 from ...wafer import Places, design, term
 from .fit import AXES, Fingerprint
 from .profile import Actuator, Profile
@@ -124,15 +123,13 @@ def _at_limit(value: float, one: Actuator) -> bool:
 
 def correction_csv(found: Fingerprint, correction: Correction) -> str:
     """One row a term: what to set, what was wanted, the fitted error with its standard error, and what became of it."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["term", "unit", "set", "wanted", "fitted", "sigma", "state"])
+    rows = []
     for name, wanted in correction.wanted.items():
         state = "correctable" if name in correction.correctable else "clipped" if name in correction.clipped else "off"
         state = "refused" if correction.refused and name not in correction.impossible else state
         row = [correction.values.get(name), wanted, found.values[name], found.sigmas[name]]
-        writer.writerow([name, term(name).unit, *(_text(v) for v in row), state])
-    return text.getvalue()
+        rows.append([name, term(name).unit, *(_text(v) for v in row), state])
+    return csv_text(["term", "unit", "set", "wanted", "fitted", "sigma", "state"], rows)
 
 
 def _text(value: float | None) -> str:

@@ -1,11 +1,10 @@
 """Corrections per field: the six linear terms of each exposure, on top of a fitted model."""
 
-import csv
-import io
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...plain import csv_text
 from ...wafer import Marks
 from .fit import AXES, Fingerprint
 from .grid import field_centres
@@ -31,15 +30,14 @@ class FieldTerms:
 
     def to_csv(self) -> str:
         """Corrections: minus the terms."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
         units = ["nm", "nm", *["nm_per_mm"] * 4]
         names = [f"{name}_{unit}" for name, unit in zip(NAMES, units, strict=True)]
-        writer.writerow(["field_column", "field_row", "X_mm", "Y_mm", "marks", *names, *(f"sigma_{n}" for n in names)])
+        header = ["field_column", "field_row", "X_mm", "Y_mm", "marks", *names, *(f"sigma_{n}" for n in names)]
+        rows = []
         for n in range(len(self.column)):
             place = [self.column[n], self.row[n], f"{self.X_mm[n]:.6f}", f"{self.Y_mm[n]:.6f}", self.marks[n]]
-            writer.writerow([*place, *(f"{-v + 0.0:.6g}" for v in self.value[n]), *(f"{s:.3g}" for s in self.sigma[n])])
-        return text.getvalue()
+            rows.append([*place, *(f"{-v + 0.0:.6g}" for v in self.value[n]), *(f"{s:.3g}" for s in self.sigma[n])])
+        return csv_text(header, rows)
 
 
 def per_field(marks: Marks, found: Fingerprint) -> FieldTerms:
