@@ -25,7 +25,7 @@ ORDER = [
         "forward",
         "presets",
     ),
-    *("inverse", "scale", "design", "wafer", "operate", "jobs", "interfaces", "__init__"),
+    *("inverse", "scale", "design", "wafer", "operate", "learn", "jobs", "interfaces", "__init__"),
 ]
 
 # What may not be imported although it stands above: correction and operation of the machine do not know each other.
@@ -57,6 +57,7 @@ DOORS = {
     "fmmax": "mask",
     "klayout": "layout",  # GPL-3.0-or-later, and replaceable
     "optax": "inverse",
+    "safetensors": "learn",
     "matplotlib": "interfaces",
     "rich": "interfaces",
     "typer": "interfaces",
