@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import klayout.db as db
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 
 from actinic import jobs, layout, scale
+from actinic.design.hotspots import Spot
 from actinic.errors import ConfigError
 from actinic.jobs import blocks, parts
 from actinic.jobs.checked import read_mask
+from actinic.jobs.condemned import condemned
+from actinic.metrology import Gauges, summary
 
 # The package holds the function of this name.
 correct = sys.modules["actinic.jobs.correct"]
@@ -51,6 +55,78 @@ def test_a_changed_corner_costs_its_own_blocks(run, tmp_path):
     with pytest.raises(ConfigError, match="method opc"):
         ilt = jobs.Work(tmp_path / "drawn.oas", "1/0", window="0,0,2.6,2.4")
         jobs.correct(ilt, tmp_path / "ilt", elsewhere=earlier)
+
+
+@pytest.mark.slow
+def test_blocks_that_another_model_condemns_are_corrected_anew(run, tmp_path):
+    """All kept: the mask as it was. All condemned: the other model's own mask. Some: each block is of one of both."""
+    folder, first = run
+    asked = work(tmp_path)
+    asked = replace(asked, settings=(*SETTINGS, "process.scanner.source.sigma_out=0.74"))
+    alone = jobs.correct(asked, tmp_path / "alone", workers=1)
+    masks, condemned_of, means, limits = {}, {}, np.zeros(1), {"all": 90.0, "some": 0.0, "none": 1e-9}
+    for name in limits:
+        if name == "some":  # between the blocks that print best and worst
+            limits[name] = float(np.median(means[means > 0]))
+        keep = limits[name]
+        earlier = jobs.Elsewhere(reuse=folder / "out", keep_nm=keep)
+        result = jobs.correct(asked, tmp_path / name, workers=1, elsewhere=earlier)
+        masks[name] = read_mask(Path(result["mask"]), (1, 0))
+        anew = result["anew"]
+        assert [one["step"] for one in anew["steps"]] == [
+            "old mask verified", "condemned blocks corrected", "new mask verified",
+        ]  # fmt: skip
+        condemned_of[name] = anew["blocks_condemned"]
+        if name == "all":
+            assert not condemned_of[name]
+            means = _means(asked, masks["all"])
+    old, new = read_mask(Path(first["mask"]), (1, 0)), read_mask(Path(alone["mask"]), (1, 0))
+    window = asked.window_nm()
+    assert not layout.boolean(old, masks["all"], "xor").contours
+    assert 0 < condemned_of["some"] < condemned_of["none"] == np.count_nonzero(means)
+    for tile, mean in zip(correct.design.edge_tiling(asked.setup(), window).tiles, means, strict=True):
+        inner = tuple(v + 300 * s for v, s in zip(tile.core_nm, (1, 1, -1, -1), strict=True))  # seams are mended
+        for name, keep in limits.items():
+            like = new if mean > keep else old
+            both = (layout.clipped(one, inner) for one in (like, masks[name]))
+            assert not layout.boolean(*both, "xor").contours, (name, tile.core_nm, mean)
+    assert layout.boolean(old, new, "xor").contours
+
+
+def _means(asked: jobs.Work, mask) -> np.ndarray:
+    """Mean |EPE| of each block by a verification of its own, 0 where it has no gauge."""
+    setup, window = asked.setup(), asked.window_nm()
+    far = parts.surroundings_nm(setup)
+    (v,) = correct.design.verify(asked.read(far), [mask], setup.process, window, pitch_nm=setup.check_nm,
+                                 halo_nm=setup.tiles.halo_nm)  # fmt: skip
+    means = []
+    for tile in correct.design.edge_tiling(setup, window).tiles:
+        x0, y0, x1, y1 = tile.core_nm
+        at = v.gauges
+        here = (at.x_nm >= x0) & (at.x_nm < x1) & (at.y_nm >= y0) & (at.y_nm < y1) & (at.kind == 0)
+        means.append(np.abs(v.epe_nm[here]).mean() if here.any() else 0.0)
+    return np.array(means)
+
+
+def test_blocks_are_condemned_by_gauges_failures_and_places():
+    tiles = scale.split((0.0, 0.0, 3000.0, 1000.0), 10.0, 1000.0, 0.0).tiles
+    x = np.repeat([500.0, 1500.0, 2500.0], 4)
+    sites = Gauges(x, np.full(12, 500.0), np.ones(12), np.zeros(12), np.tile(np.array([0, 0, 0, 1], np.int8), 3))
+    epe = np.array([1.0, -1.0, 1.0, 50.0] + [1.4, 1.4, 1.4, 0.0] + [0.0] * 4)  # line ends do not count in the mean
+
+    def found(failed=(), spots=()):
+        lost = np.isin(np.arange(12), failed)
+        return parts.Figures(summary(epe, lost, sites.kind), sites, epe, lost, 0.0, 0.0, {}, list(spots), 1)
+
+    assert condemned(tiles, found(), 1.2) == [1]
+    assert condemned(tiles, found(), 0.5) == [0, 1]
+    assert condemned(tiles, found(failed=[11]), 1.2) == [1, 2]
+    spot = Spot("pinch", (10.0, 10.0), (0.0, 0.0, 20.0, 20.0), 1.0, 2.0, "nm", 1.0, "nominal", 1, "")
+    assert condemned(tiles, found(spots=[spot]), 1.2) == [0, 1]
+    assert condemned(tiles, found(spots=[replace(spot, kind="PV band")]), 1.2) == [1]
+    assert condemned(tiles, found(), 1.2, [(2999.0, 999.0)]) == [1, 2]
+    with pytest.raises(ConfigError, match="--reuse"):
+        jobs.Elsewhere(keep_nm=1.0)
 
 
 @pytest.mark.slow

@@ -147,6 +147,7 @@ PLANNED = {
 class Elsewhere:
     cluster: str | None = None
     reuse: Path | None = None
+    keep_nm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -267,11 +268,11 @@ def test_arguments_arrive(jobs):
     (_, (work, _), given) = jobs.calls.pop()
     assert (work.mask_type, work.phase_layer) == ("altpsm", "1/1")
     assert (given["retarget"], given["hold"]) == (Path("etch.csv"), True)
-    far = ["--method", "opc", "--cluster", "local:2", "--reuse", "before"]
+    far = ["--method", "opc", "--cluster", "local:2", "--reuse", "before", "--keep", "1.5"]
     main(["correct", "a.gds", "--out", "run", *mask[:2], "--retarget", "etch.csv", *far])
     (_, (work, _), given) = jobs.calls.pop()
     assert (work.mask_type, work.method) == ("altpsm", "opc") and given["etched"] == Etched(Path("etch.csv"))
-    assert given["elsewhere"] == Elsewhere("local:2", Path("before"))
+    assert given["elsewhere"] == Elsewhere("local:2", Path("before"), 1.5)
     main(["roughness", "a.png", "--step", "0.8", "--blur", "1", "--dark", "--detrend", "mean"])
     taken = {"step_nm": 0.8, "blur_nm": 1.0, "pairs": False, "dark_lines": True, "detrend": "mean"}
     main("window a.gds --mask m.oas --gauges g.csv --focus -300:300:50 --dof 90 --out r".split())

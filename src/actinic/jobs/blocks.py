@@ -85,23 +85,30 @@ def _processor() -> str:
 
 def corrected_blocks(work: EdgeWork, spread: Spread) -> tuple[Layout, list[Failure]]:
     """The mask of a window and its surroundings, and the blocks that failed, which stay as they are drawn."""
+    masks, failed = solved_blocks(work, spread, range(len(work.tiling.tiles)))
+    return work.joined(list(masks.values())), failed
+
+
+def solved_blocks(work: EdgeWork, spread: Spread, chosen: Sequence[int]) -> tuple[dict[int, dict], list[Failure]]:
+    """Masks of some blocks by their number, in that order, and those that failed, which stay as they are drawn."""
     base = content_key("block", code(), work.shared)
     kind = Kind(
         partial(design.solve_block, work.shared),
         lambda block: content_key(base, *block.content),
         lambda block: _place("block", block.at_nm, block.size_nm),
     )
-    tiles = work.tiling.tiles
-    found = spread.all("blocks", kind, work.blocks(), len(tiles))
-    failed = [one for one in found if isinstance(one, Failure)]
-    masks = [_drawn(work, number) if isinstance(one, Failure) else one for number, one in enumerate(found)]
-    return work.joined(masks), failed
+    wanted = set(chosen)
+    todo = (block for number, block in enumerate(work.blocks()) if number in wanted)
+    found = dict(zip(sorted(wanted), spread.all("blocks", kind, todo, len(wanted)), strict=True))
+    failed = [one for one in found.values() if isinstance(one, Failure)]
+    return {n: taken(work, work.layout, n) if isinstance(v, Failure) else v for n, v in found.items()}, failed
 
 
-def _drawn(work: EdgeWork, number: int) -> dict:
-    tile, unit = work.tiling.tiles[number], work.layout.dbu_nm
+def taken(work: EdgeWork, layout: Layout, number: int) -> dict:
+    """What a layout has in a block's core, as a block's mask."""
+    tile, unit = work.tiling.tiles[number], layout.dbu_nm
     x0, y0 = tile.core_nm[:2]
-    return packed(clipped(work.layout, tile.core_nm).moved(-round(x0 / unit), -round(y0 / unit)))
+    return packed(clipped(layout, tile.core_nm).moved(-round(x0 / unit), -round(y0 / unit)))
 
 
 def verified_parts(

@@ -9,11 +9,13 @@ from pathlib import Path
 from .. import design, scale
 from ..config import dump, to_toml
 from ..design import Setup
-from ..errors import ConfigError, MissingError
+from ..errors import ConfigError, InputError, MissingError
 from ..layout import Layout, clipped, place_row, snapped
 from ..mask import reach_nm
 from ..timing import Clock
 from .blocks import Reusing, Spread, corrected_blocks
+from .checked import read_mask
+from .condemned import corrected_anew
 from .finish import Finish
 from .folder import refuse_existing, run_folder
 from .parts import parts_in
@@ -27,10 +29,28 @@ WHOLE_UM2 = 1500.0
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What edge-based correction takes from elsewhere: the workers of a Dask cluster, an earlier run's blocks."""
+    """What edge-based correction takes from elsewhere: the workers of a Dask cluster, an earlier run's blocks.
+
+    With `keep_nm` the earlier run's mask is judged by this setup, and only blocks whose mean |EPE| is larger or that
+    hold a failure are corrected anew.
+    """
 
     cluster: str | None = None
     reuse: Path | None = None
+    keep_nm: float | None = None
+
+    def __post_init__(self):
+        if self.keep_nm is not None and (self.reuse is None or not self.keep_nm > 0):
+            raise ConfigError("--keep NM goes with --reuse RUN, and is more than 0 nm")
+
+    def mask(self) -> Path | None:
+        """The earlier mask that is to be judged, if one is."""
+        if self.keep_nm is None or self.reuse is None:
+            return None
+        file = Path(self.reuse) / "mask.oas"
+        if not file.is_file():
+            raise InputError(f"{self.reuse} is no run folder with a mask.oas: nothing to keep blocks of")
+        return file
 
 
 @dataclass(frozen=True)
@@ -65,7 +85,7 @@ def correct(
     setup, window = work.setup(), work.window_nm()
     if work.method == "ilt":
         if elsewhere != Elsewhere():
-            raise ConfigError("--cluster and --reuse need blocks that stand alone: add --method opc")
+            raise ConfigError("--cluster, --reuse and --keep need blocks that stand alone: add --method opc")
         refuse_existing(Path(out), force)
         tiling, limits, repeats = design.tiling_of(setup, window), setup.limits, None
     else:
@@ -96,15 +116,26 @@ def correct(
         with run_folder(Path(out), force) as folder:
             return done.whole(folder, corrected, clock.cost(), apart)
     todo = design.edge_work(drawn, window, setup, repeats)
+    earlier = elsewhere.mask()
+    if earlier is not None and aim is not None:
+        raise ConfigError("--keep judges by the drawn pattern: it cannot go with --retarget")
     inputs = _inputs(work, setup, etched)
+    if earlier is not None:
+        inputs |= {"earlier mask": scale.content_key(earlier.read_bytes(), elsewhere.keep_nm)}
     with resumable(Path(out), inputs, to_toml(setup), force) as run:
-        large = area_um2(window) > WHOLE_UM2 and aim is None
+        large = (area_um2(window) > WHOLE_UM2 and aim is None) or earlier is not None
         count = tiles + (parts_in(setup, window) if large else 0)
         store = Reusing(run.store.root, [] if elsewhere.reuse is None else [Path(elsewhere.reuse) / "store"])
         with scale.spreading(workers, elsewhere.cluster) as engine:
-            run.journal.begin(count, lambda: engine.workers)
+            # Of a mask that is judged first, how many blocks there will be is not known.
+            run.journal.begin(count if earlier is None else None, lambda: engine.workers)
             spread = Spread(engine, run, store, progress)
-            mask, failed = corrected_blocks(todo, spread)
+            if earlier is not None:
+                old = read_mask(earlier, work.layer_number())
+                mask, failed, told = corrected_anew(todo, old, judged, window, spread, elsewhere.keep_nm)
+                done = replace(done, asked=asked | {"anew": told})
+            else:
+                mask, failed = corrected_blocks(todo, spread)
             correcting = clock.cost()
             if large:
                 return done.in_parts(run.folder, mask, spread, failed, correcting)

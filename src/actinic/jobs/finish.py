@@ -174,9 +174,20 @@ class Finish:
             "compile_s": cost.compile_s if apart_s is None else apart_s,
             "workers": self.asked["workers"],
             "tiles": self.asked["tiles"],
+            **self._anew(cost, correcting),
             "mask": str(self.out / "mask.oas"),
             "run": str(self.out),
         }
+
+    def _anew(self, cost: Cost, correcting: Cost) -> dict:
+        """What became of an earlier mask, and what each step took; nothing where none was judged."""
+        if "anew" not in self.asked:
+            return {}
+        told = self.asked["anew"]
+        last = {"step": "new mask verified"} | {
+            name: getattr(cost, name) - getattr(correcting, name) for name in ("cpu_s", "wall_s")
+        }
+        return {"anew": told | {"steps": [*told["steps"], last]}}
 
     def _write(self, folder: Path, result: dict, checks, shown: Pictures, gallery: Pictures, told: list[str]) -> None:
         """The files of a run folder beside the mask, the result last."""

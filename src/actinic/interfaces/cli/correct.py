@@ -28,6 +28,13 @@ def correct(
     reuse: Annotated[
         Path | None, typer.Option(metavar="RUN", help="An earlier run: what has not changed is taken over. For opc.")
     ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NM",
+            help="With --reuse, of a run made by another model: keep blocks whose mean |EPE| is within this by ours.",
+        ),
+    ] = None,
     retarget: Retarget = None,
     retarget_hold: RetargetHold = False,
     force: Force = False,
@@ -43,7 +50,7 @@ def correct(
     with progress() as report:
         given = {
             "workers": workers,
-            "elsewhere": jobs.Elsewhere(cluster, reuse),
+            "elsewhere": jobs.Elsewhere(cluster, reuse, keep),
             "etched": None if retarget is None else jobs.Etched(retarget, retarget_hold),
         }
         return summary(jobs.correct(work, out, **given, force=force, command=context.obj or "", progress=report))

@@ -26,7 +26,7 @@ NUMBERS = {
 def summary(result: dict[str, Any]) -> Outcome:
     """The outcome of `correct`, `demo` and `verify`; out of spec leaves with code 1."""
     verdict = result.get("verdict") or ("in spec" if result["in_spec"] else "out of spec")
-    parts = [verdict, _numbers(result), effort(result), files(result)]
+    parts = [verdict, _numbers(result), effort(result), _anew(result.get("anew")), files(result)]
     text = "\n\n".join(part for part in parts if part)
     return Outcome(result, text, DONE if result["in_spec"] else OUT_OF_SPEC)
 
@@ -57,6 +57,14 @@ def effort(result) -> str:
         if result.get(key) is not None
     ]
     return ", ".join(said)
+
+
+def _anew(anew) -> str:
+    """What was kept of an earlier mask, and what each step took."""
+    if not anew:
+        return ""
+    rows = [(one["step"], number(one["wall_s"], 1), "s", number(one["cpu_s"], 1), "CPU-s") for one in anew["steps"]]
+    return f"{anew['blocks_condemned']} of {anew['blocks']} blocks corrected anew\n" + columns(rows, "<><><")
 
 
 def files(result) -> str:
