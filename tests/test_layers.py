@@ -25,7 +25,7 @@ ORDER = [
         "forward",
         "presets",
     ),
-    *("inverse", "scale", "design", "wafer", "operate", "learn", "jobs", "interfaces", "__init__"),
+    *("inverse", "scale", "design", "wafer", "operate", "learn", "jobs", "assistant", "interfaces", "__init__"),
 ]
 
 # What may not be imported although it stands above: correction and operation of the machine do not know each other.
@@ -55,6 +55,11 @@ DOORS = {
     "distributed": "scale",
     "duckdb": "operate",
     "fmmax": "mask",
+    "mcp": "interfaces",
+    "mcp_types": "interfaces",
+    "openai": "assistant",
+    "pydantic_ai": "assistant",
+    "pypdf": "assistant",
     "klayout": "layout",  # GPL-3.0-or-later, and replaceable
     "optax": "inverse",
     "safetensors": "learn",

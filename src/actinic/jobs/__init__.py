@@ -30,6 +30,8 @@ from .inspection import InspectedWafer as InspectedWafer
 from .inspection import Spots as Spots
 from .inspection import inspection_compare as inspection_compare
 from .inspection import inspection_plan as inspection_plan
+from .measure import explain as explain
+from .measure import measure as measure
 from .measurements import WantedMarks as WantedMarks
 from .measurements import convert as convert
 from .measurements import export as export

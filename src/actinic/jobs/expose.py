@@ -44,8 +44,8 @@ def expose(
     if save is not None:
         refuse_existing(save, force)
     setup = work.setup()
-    condition = _condition(setup.process, corner, dose, focus_nm)
-    process = replace(anchored(setup.process), corners=(condition,))
+    at = condition(setup.process, corner, dose, focus_nm)
+    process = replace(anchored(setup.process), corners=(at,))
     window = work.window_nm()
     images, grid, polygons, conflicts = (_cell if rigorous(process) else _tiled)(work, setup, process, window)
     threshold = float(double(process.resist).threshold)
@@ -57,9 +57,9 @@ def expose(
     height = (images["latent"] - threshold) * (1 if process.printed_above else -1)
     printed = float(area_fraction(height).sum()) * pixel
     return {
-        "corner": condition.name,
-        "dose": float(double(condition.dose)),
-        "focus_nm": float(double(condition.focus_nm)),
+        "corner": at.name,
+        "dose": float(double(at.dose)),
+        "focus_nm": float(double(at.focus_nm)),
         **mask_figures(process, conflicts),
         "area_um2": area_um2(window),
         "drawn_area_um2": sum(clipped(layer, window).area_nm2 for layer in polygons) * 1e-6,
@@ -156,7 +156,8 @@ def _cell(work: Work, setup: Setup, process: Process, window: Window):
     return {name: np.asarray(image, np.float32) for name, image in images.items()}, grid, (drawn,), ()
 
 
-def _condition(process: Process, name: str | None, dose: float | None, focus_nm: float | None) -> Corner:
+def condition(process: Process, name: str | None, dose: float | None, focus_nm: float | None) -> Corner:
+    """A corner of a process by name (the first if none is named), or one with a dose and focus of its own."""
     named = {corner.name: corner for corner in process.corners}
     if name is not None and name not in named:
         raise ConfigError(f"there is no corner {name!r}; this setup has {', '.join(map(repr, named))}")

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ...errors import DONE, USAGE
+from .audit import audit
 from .bench import bench
 from .calibrate import calibrate
 from .console import Outcome, show
@@ -23,6 +24,7 @@ from .doctor import doctor
 from .expose import expose
 from .failures import explain
 from .interrupt import interruptible
+from .measure import measure
 from .options import NOTES, deferred
 from .plan import plan
 from .roughness import roughness
@@ -67,6 +69,7 @@ for verb in (
     plan,
     status,
     expose,
+    measure,
     verify,
     smo,
     calibrate,
@@ -81,6 +84,7 @@ for verb in (
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(wafer, name="wafer")
 app.add_typer(data, name="data")
+app.add_typer(audit, name="audit")
 
 
 def _version(wanted: bool) -> None:

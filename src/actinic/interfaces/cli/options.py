@@ -74,6 +74,9 @@ ResultsFile = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="What was measured of them: lot,time,term,value; or marks.")
 ]
 ControllerFile = Annotated[Path, typer.Option("--controller", metavar="TOML", help="Terms, limits, context.")]
+Root = Annotated[
+    Path, typer.Option(metavar="DIR", help="The folder whose files the tools may read; nothing outside it.")
+]
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who answers for it.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept.")]
 Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="iccad13, lithobench-metal or lithobench-contact.")]
