@@ -2,6 +2,7 @@
 
 from ..design import Effort as Effort
 from ..design import SourceRules as SourceRules
+from ..learn.federated import Trial as Trial
 from ..operate.sample import Limits as Limits
 from .calibrate import GaugeFile as GaugeFile
 from .calibrate import Wanted as Wanted
@@ -18,6 +19,8 @@ from .correct import demo as demo
 from .diagnose import diagnose as diagnose
 from .diagnose import incident as incident
 from .expose import expose as expose
+from .federate import Learning as Learning
+from .federate import federate_simulate as federate_simulate
 from .focus import FeatureFile as FeatureFile
 from .focus import FieldFit as FieldFit
 from .focus import focus_features as focus_features

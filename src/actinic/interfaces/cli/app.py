@@ -23,6 +23,7 @@ from .demo import demo
 from .doctor import doctor
 from .expose import expose
 from .failures import explain
+from .federate import federate
 from .interrupt import interruptible
 from .measure import measure
 from .options import NOTES, deferred
@@ -83,6 +84,7 @@ for verb in (
 ):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(wafer, name="wafer")
+app.add_typer(federate, name="federate")
 app.add_typer(data, name="data")
 app.add_typer(audit, name="audit")
 

@@ -1,0 +1,3 @@
+"""Tasks that sites can learn together."""
+
+from .calibration import Calibration as Calibration
