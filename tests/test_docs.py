@@ -4,14 +4,17 @@ import re
 import shlex
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from actinic import presets
+from actinic.config import dump
 from actinic.interfaces.cli import reference
 from actinic.interfaces.cli.app import parse
 from actinic.jobs import data_sets
+from actinic.loop import Scenario
 from actinic.optics.materials import table
 
 ROOT = Path(__file__).parents[1]
@@ -294,3 +297,11 @@ def test_every_truth_has_its_tests():
         named = re.findall(r"`(test_\w+)`", line)
         assert set(named) <= defined, set(named) - defined
         assert named or not re.match(r"\| \d+ \|", line), line
+
+
+def test_the_scenario_on_the_loop_page_is_the_default():
+    [(_, text)] = blocks((ROOT / "docs" / "loop.md").read_text(), "toml")
+    default, told = dump(Scenario()), tomllib.loads(text)
+    for name, value in told.items():
+        for key, one in value.items() if isinstance(value, dict) else [(None, value)]:
+            assert (default[name] if key is None else default[name][key]) == one, (name, key)

@@ -25,7 +25,7 @@ ORDER = [
         "forward",
         "presets",
     ),
-    *("inverse", "scale", "design", "wafer", "operate", "learn", "jobs", "assistant", "interfaces", "__init__"),
+    *("inverse", "scale", "design", "wafer", "operate", "learn", "loop", "jobs", "assistant", "interfaces", "__init__"),
 ]
 
 # What may not be imported although it stands above: correction and operation of the machine do not know each other.
@@ -80,6 +80,8 @@ EXCEPTIONS: dict[str, str] = {
     "jobs.monitor imports interfaces.report": "as above",
     "jobs.predict imports interfaces.operation_plots": "as above",
     "jobs.predict imports interfaces.report": "as above",
+    "jobs.loop_report imports interfaces.loop_plots": "as above",
+    "jobs.loop_report imports interfaces.report": "as above",
     "jobs.replay imports interfaces.control_plots": "as above",
     "jobs.replay imports interfaces.report": "as above",
     "jobs.verify imports interfaces.report": "as above, when it is asked for",

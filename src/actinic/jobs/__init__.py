@@ -33,6 +33,9 @@ from .inspection import InspectedWafer as InspectedWafer
 from .inspection import Spots as Spots
 from .inspection import inspection_compare as inspection_compare
 from .inspection import inspection_plan as inspection_plan
+from .loop import ScenarioFile as ScenarioFile
+from .loop import check_loop as check_loop
+from .loop import run_loop as run_loop
 from .measure import explain as explain
 from .measure import measure as measure
 from .measurements import WantedMarks as WantedMarks

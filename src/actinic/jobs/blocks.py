@@ -59,8 +59,12 @@ class Spread:
         return found
 
 
+# What masks do not depend on.
+_BEYOND = ("interfaces/", "operate/", "wafer/", "loop/")
+
+
 @cache
-def code() -> str:
+def code(left_out: tuple[str, ...] = _BEYOND) -> str:
     """A key of all that is computed with: this package's code, the libraries' versions, and the processor's abilities.
 
     The last because the same code rounds differently on another.
@@ -69,7 +73,7 @@ def code() -> str:
     package = Path(design.__file__).parents[1]
     for file in sorted(package.rglob("*.py")):
         name = file.relative_to(package).as_posix()
-        if not name.startswith(("interfaces/", "operate/", "wafer/")):
+        if not name.startswith(left_out):
             digest.update(name.encode() + file.read_bytes())
     versions = [jax.__version__, np.__version__, *(metadata.version(name) for name in ("jaxlib", "scipy", "klayout"))]
     return content_key(digest.hexdigest(), versions, _processor())

@@ -25,6 +25,7 @@ from .expose import expose
 from .failures import explain
 from .federate import federate
 from .interrupt import interruptible
+from .loop import loop
 from .measure import measure
 from .options import NOTES, deferred
 from .plan import plan
@@ -76,6 +77,7 @@ for verb in (
     calibrate,
     window,
     roughness,
+    loop,
     score,
     bench,
     doctor,
