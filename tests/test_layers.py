@@ -23,6 +23,7 @@ ORDER = [
         "resist",
         "metrology",
         "forward",
+        "stochastics",
         "presets",
     ),
     *("inverse", "scale", "design", "wafer", "operate", "learn", "loop", "jobs", "assistant", "interfaces", "__init__"),

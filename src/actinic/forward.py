@@ -40,7 +40,7 @@ from .mask import (
     transmitted,
 )
 from .optics import FilmStack, KernelFile, Points, Scanner, abbe, band, decompose, stray_light
-from .resist import DenseLine, Resist
+from .resist import DenseLine, Noise, Resist
 from .types import Grid, Image, Scalar, double, leaf
 
 # Extent over which the anchor's dense lines count as coherent with each other, and the same in lambda / NA.
@@ -73,6 +73,7 @@ class Process(eqx.Module):
     resist: Resist
     corners: tuple[Corner, ...]
     film: FilmStack | None = None
+    noise: Noise | None = None
 
     def __check_init__(self):
         if not self.corners:

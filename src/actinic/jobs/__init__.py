@@ -56,6 +56,8 @@ from .simulate import simulate as simulate
 from .smo import Goal as Goal
 from .smo import smo as smo
 from .status import status as status
+from .stochastics import Draws as Draws
+from .stochastics import stochastics as stochastics
 from .uniformity import wafer_uniformity as wafer_uniformity
 from .verify import Beyond as Beyond
 from .verify import verify as verify

@@ -7,7 +7,7 @@ from ..errors import ConfigError
 
 FOLDER = Path(__file__).parent
 # Files of typical resists, and the wavelengths in nm that they are for.
-RESISTS = {"krf": (247.0, 250.0), "arf": (192.0, 195.0)}
+RESISTS = {"krf": (247.0, 250.0), "arf": (192.0, 195.0), "euv": (13.4, 13.6)}
 
 
 def names() -> list[str]:
@@ -26,7 +26,9 @@ def resist(kind: str, process: dict) -> dict:
     wavelength = process.get("scanner", {}).get("projector", {}).get("wavelength_nm")
     names = [name for name, (low, high) in RESISTS.items() if wavelength is not None and low < wavelength < high]
     if not names:
-        raise ConfigError(f"no typical {kind} resist for these optics, only for 193 and 248 nm: give process.resist")
+        raise ConfigError(
+            f"no typical {kind} resist for these optics, only for 13.5, 193 and 248 nm: give process.resist"
+        )
     table = load_toml(FOLDER / "resists" / f"{names[0]}.toml")
     if kind not in table:
         raise ConfigError(f"there is no {kind!r} resist; there is {', '.join(table)}")

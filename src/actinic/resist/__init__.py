@@ -10,6 +10,8 @@ from .chemistry import ChemicalResist as ChemicalResist
 from .compact import CompactResist as CompactResist
 from .develop import Development as Development
 from .develop import arrival as arrival
+from .noise import Noise as Noise
+from .noise import photons_per_nm2 as photons_per_nm2
 from .samples import resampled as resampled
 from .threshold import ThresholdResist as ThresholdResist
 

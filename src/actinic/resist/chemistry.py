@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from ..errors import NumericalError
 from ..optics import band
 from ..types import Scalar, double, leaf
-from .anchor import DenseLine, NotNegative, Positive
+from .anchor import Blur, DenseLine, NotNegative, Positive
 from .bake import Bake
 from .develop import Development
 from .samples import resampled
@@ -29,6 +29,7 @@ class ChemicalResist(eqx.Module):
     Light of the relative dose I makes the acid 1 - exp(-C E), E = I x `dose_mj_cm2` the exposure of a clear field
     at dose 1 (Dill, IEEE Trans. Electron Devices 22, 445, 1975). `quencher` is what base there is at first. Acid
     and quencher count relative to the acid generator. Give the dose or an anchor from which it is found.
+    `electrons_nm` is how far, along each axis, electrons carry the light's effect before they make acid.
 
     `pitch_nm` is the largest of the samples on which acid and bake are computed.
     """
@@ -37,6 +38,7 @@ class ChemicalResist(eqx.Module):
     development: Development
     c_cm2_mj: Annotated[Scalar, Field(gt=0, lt=10, json_schema_extra={"unit": "cm2/mJ"})] = leaf()
     quencher: NotNegative = leaf(default=0.0)
+    electrons_nm: Blur | None = leaf(default=None)
     dose_mj_cm2: Annotated[Positive, Field(json_schema_extra={"unit": "mJ/cm2"})] | None = leaf(default=None)
     anchor: DenseLine | None = None
     pitch_nm: Annotated[float, Field(gt=0, le=200)] = eqx.field(static=True, default=5.0)
@@ -94,11 +96,24 @@ class ChemicalResist(eqx.Module):
         """Acid relative to the generator after an exposure in mJ/cm2, any shape."""
         return -_xp(exposure_mj_cm2).expm1(-self.c_cm2_mj * exposure_mj_cm2)
 
+    def felt(self, samples, period_nm: tuple[float, float]):
+        """Intensity samples (..., y, x) after what electrons do to them; not between layers."""
+        if self.electrons_nm is None:
+            return samples
+        if samples.ndim == 2:
+            return band.blurred(samples, period_nm, self.electrons_nm)
+        return _xp(samples).stack([self.felt(layer, period_nm) for layer in samples])
+
     def deprotected(self, samples, period_nm: tuple[float, float]):
         """-ln m after the bake, from intensity samples (..., y, x) with the dose in them, on finer samples."""
         fine = resampled(samples, self.shape(samples.shape[-2:], period_nm))
-        acid = self.acid(fine * self.dose_mj_cm2)
+        acid = self.acid(self.felt(fine, period_nm) * self.dose_mj_cm2)
         return self.bake(acid, 0 * acid + self.quencher, period_nm, self.development.thickness_nm)[2]
+
+    def surplus(self, acid, quencher, period_nm: tuple[float, float]):
+        """-ln m after the bake of acid and quencher (y, x), over what just clears, less 1: positive where it clears."""
+        gone = self.bake(acid, quencher, period_nm)[2]
+        return gone / -_xp(gone).log(self.development.critical) - 1
 
     def latent(self, samples, period_nm: tuple[float, float]):
         """Intensity samples (y, x), dose included, to the dose that would alone deprotect as much, (y', x').

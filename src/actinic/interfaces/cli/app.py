@@ -34,6 +34,7 @@ from .schema import schema
 from .score import score
 from .smo import smo
 from .status import status
+from .stochastics import stochastics
 from .verify import verify
 from .wafer import wafer
 from .window import window
@@ -78,6 +79,7 @@ for verb in (
     window,
     roughness,
     loop,
+    stochastics,
     score,
     bench,
     doctor,
