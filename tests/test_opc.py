@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from actinic import design, jobs, layout
@@ -231,13 +232,56 @@ def test_a_constrained_step_is_the_minimum():
     high[3] = 0.5
     found = step.constrained(a, np.array([5.0, -9.0, 4.0, 3.0]), pairs, low, high)
     # Without the distance 5 and -3; with x1 - x0 >= -4 Lagrange gives 2 and -2.
-    np.testing.assert_allclose(found, [2.0, -2.0, 2.0, 0.5], atol=1e-3)
+    np.testing.assert_allclose(found, [2.0, -2.0, 2.0, 0.5], atol=1e-5)
     mended = step.mended(np.array([3.0, -3.0, 0.0, 1.0]), pairs, low, high)
     np.testing.assert_allclose(mended, [2.0, -2.0, 0.0, 0.5], atol=1e-5)
     # Two that cannot be mended stand still, and so does whom that would break.
     chain = np.array([0, 1]), np.array([1, 2]), np.array([0.0, -1.0])
     stuck = step.mended(np.array([2.0, -1.0, -1.5, 3.0]), chain, low, high, rounds=0)
     np.testing.assert_allclose(stuck, [0.0, 0.0, 0.0, 0.5])
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6))
+def test_a_step_is_what_a_dense_solver_finds(seed):
+    random = np.random.default_rng(seed)
+    n, m = 12, 14
+    root = random.normal(size=(n, n)) * 10.0 ** random.uniform(-1, 1, n)
+    a, b = root.T @ root + np.diag(random.uniform(0.1, 2, n)), random.normal(0, 200, n)
+    i = random.integers(0, n, m)
+    j = (i + random.integers(1, n, m)) % n
+    # Some distances have room, some lack only their margin.
+    least = np.where(random.random(m) < 0.4, 1e-3, -random.uniform(0, 20, m))
+    low, high = -random.uniform(0, 15, n), random.uniform(0, 15, n)
+    low[0] = high[0] = 0.0
+    found = step.constrained(sparse.csc_matrix(a), b, (i, j, least), low, high)
+    apart = found[j] - found[i]
+    assert found[0] == 0 and (apart > np.minimum(least, 0) - 1e-5).all()
+    distances = {"type": "ineq", "fun": lambda x: x[j] - x[i] - np.minimum(least, 0)}
+    second = minimize(
+        lambda x: (0.5 * x @ a @ x - b @ x) / 1000,
+        np.zeros(n),
+        jac=lambda x: (a @ x - b) / 1000,
+        bounds=np.stack([low, high], axis=1),
+        constraints=distances,
+        method="SLSQP",
+        options={"maxiter": 1000, "ftol": 1e-12},
+    ).x
+    cost = [0.5 * x @ a @ x - b @ x for x in (found, second)]
+    assert cost[0] <= cost[1] + 0.01 * abs(cost[1])
+
+
+def test_a_broken_distance_gains_what_it_can():
+    # Two edges 7 nm too near to each other want to come nearer still; one may move 2 nm, the other 4.
+    pairs = np.array([0]), np.array([1]), np.array([7.0])
+    low, high = np.array([-2.0, -10.0, -5.0]), np.array([10.0, 4.0, 5.0])
+    found = step.constrained(sparse.identity(3).tocsc(), np.array([6.0, -3.0, 1.0]), pairs, low, high)
+    np.testing.assert_allclose(found, [-2.0, 4.0, 1.0], atol=1e-5)
+    # Where there is room it is mended whole, and shared as the pulls are.
+    found = step.constrained(
+        sparse.identity(3).tocsc(), np.array([6.0, -3.0, 1.0]), pairs, -10 + 0 * low, 10 + 0 * high
+    )
+    np.testing.assert_allclose(found, [-2.0, 5.0, 1.0], atol=1e-5)
 
 
 @settings(max_examples=10)
@@ -365,15 +409,17 @@ def test_corrected_mask_prints_the_target_and_keeps_the_rules(setup, drawn, corr
 @pytest.mark.slow
 def test_blocks_agree_with_one_piece_and_leave_no_seam(setup):
     drawn = layout.manhattan(5, (-5000.0, -5000.0, 7000.0, 6600.0), 170, 170)
-    deep = replace(setup, opc=replace(setup.opc, ambit_nm=1400.0, context_nm=1600.0))
+    # On a fine grid, so that what is compared is not to which line an edge is rounded.
+    limits = replace(setup.opc.limits, grid_nm=0.02)
+    deep = replace(setup, opc=replace(setup.opc, limits=limits, ambit_nm=1400.0, context_nm=1600.0))
     corrected = design.correct_edges(drawn, WINDOW, deep)
     found = design.correct_edges(drawn, WINDOW, replace(deep, opc=replace(deep.opc, block_nm=1900.0)))
     assert len(found.steps) == 4
     assert not layout.rule_markers(found.mask, 60, 60, 0, jog_nm=20, window_nm=(-250, -250, 1850, 1450))
     one, four = design.verify(drawn, [corrected.mask, found.mask], setup.process, WINDOW, halo_nm=600.0)
     moved = np.abs(one.epe_nm - four.epe_nm)
-    # Rounded to the mask's grid of 1 nm, an edge may fall on either line.
-    assert np.median(moved) < 0.05 and moved.max() < 1.2
+    # One jog on the brink of paying may be decided otherwise.
+    assert np.median(moved) < 0.05 and moved.max() < 1.5
 
 
 def test_steps_at_a_seam_are_evened_out():
