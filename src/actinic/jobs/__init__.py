@@ -58,6 +58,7 @@ from .smo import smo as smo
 from .status import status as status
 from .stochastics import Draws as Draws
 from .stochastics import stochastics as stochastics
+from .supply import sbom as sbom
 from .uniformity import wafer_uniformity as wafer_uniformity
 from .verify import Beyond as Beyond
 from .verify import verify as verify

@@ -30,6 +30,7 @@ from .measure import measure
 from .options import NOTES, deferred
 from .plan import plan
 from .roughness import roughness
+from .sbom import sbom
 from .schema import schema
 from .score import score
 from .smo import smo
@@ -83,6 +84,7 @@ for verb in (
     score,
     bench,
     doctor,
+    sbom,
     schema,
     demo,
 ):
