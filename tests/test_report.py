@@ -464,3 +464,22 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere/report\.html: cannot be written: No such file"):
         write_report(tmp_path / "nowhere" / "report.html", report())
+
+
+def test_a_report_can_leave_names_out(tmp_path, monkeypatch):
+    """No file, folder or cell is named anywhere in it; the same name has the same alias, numbers and layers stay."""
+    told = report(
+        title="secret_chip.oas, layer 67/20",
+        notes=["secret_chip.oas was read; TOP_SECRET has 3 cells, 67/20 and 0.25 nm."],
+        tables=[("Cells of secret_chip", [["cell", "area"], ["TOP_SECRET", "3.5"]])],
+        provenance={"inputs": {"layout": {"file": "secret_chip.oas", "sha256": "ab12"}}, "cell": "TOP_SECRET"},
+        reproduce="actinic correct /home/fab7/secret_chip.oas --layer 67/20 --cell TOP_SECRET --out runs/second_one",
+    )
+    write_report(tmp_path / "told.html", told)
+    monkeypatch.setenv("ACTINIC_NAMES", "omit")
+    write_report(tmp_path / "omitted.html", told)
+    page = (tmp_path / "omitted.html").read_text()
+    for name in ("secret", "SECRET", "fab7", "second_one"):
+        assert name in (tmp_path / "told.html").read_text() and name not in page, name
+    assert "file-1, layer 67/20" in page and "cell-1 has 3 cells, 67/20 and 0.25 nm" in page and "ab12" in page
+    assert "actinic correct file-1 --layer 67/20 --cell cell-1 --out file-2" in page

@@ -14,6 +14,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from ..writing import write_file
+from .names import OMIT, VARIABLE, without_names
 
 _DPI = 192  # two pixels of a picture to one of the page
 
@@ -44,7 +45,12 @@ class Report:
 
 
 def write_report(path: str | os.PathLike[str], report: Report) -> None:
-    """Write the report as one HTML file, whole or not at all; InputError where it cannot be written."""
+    """Write the report as one HTML file, whole or not at all; InputError where it cannot be written.
+
+    Without names of files and cells where the environment asks for that (see `names`).
+    """
+    if os.environ.get(VARIABLE) == OMIT:
+        report = without_names(report)
     # A name taken from a layout may hold what UTF-8 cannot say.
     write_file(path, _page(report).encode("utf-8", "replace"))
 

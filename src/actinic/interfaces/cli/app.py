@@ -50,6 +50,7 @@ Every verb also takes
 Environment:
   ACTINIC_DATA   folder of published data sets
   ACTINIC_CACHE  folder for compiled code (default: in ~/.cache; empty: none)
+  ACTINIC_NAMES  omit: reports name no file and no cell
   ACTINIC_TLS_CA, ACTINIC_TLS_CERT, ACTINIC_TLS_KEY  PEM files for a cluster off this machine
 
 \b
