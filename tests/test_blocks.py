@@ -262,3 +262,27 @@ def test_blocks_stand_on_what_repeats(tmp_path):
         k = int(np.ceil(tiling.halo_px * tiling.pixel_nm / 1000)) + 1
         assert counts[-1] <= (2 * k + 2) ** 2
     assert counts[0] == counts[1]
+
+
+def test_parts_cover_the_window_once_and_repeat_where_blocks_do(tmp_path):
+    setup = work(tmp_path).setup()
+    counts = []
+    for n in (100, 140):
+        asked = jobs.Work(array(tmp_path, n, n), "1/0", settings=SETTINGS, method="opc")
+        x0, y0, x1, y1 = window = asked.window_nm()
+        tiling = correct.design.edge_tiling(setup, window, asked.repeats())
+        drawn = asked.read(parts.surroundings_nm(setup))
+        cut = list(parts.parts(drawn, drawn, setup, window, tiling))
+        assert len(cut) == parts.parts_in(setup, window, tiling) - len(parts.sample(cut))
+        covered = [(*one.at_nm, *np.add(one.at_nm, one.size_nm)) for one in cut]
+        area = sum((c - a) * (d - b) for a, b, c, d in covered)
+        assert area == pytest.approx((x1 - x0) * (y1 - y0))
+        assert min(a for a, *_ in covered) == x0 and max(d for *_, d in covered) == y1
+        inside = boolean_area([(a, b, c, d) for a, b, c, d in covered])
+        assert inside == pytest.approx(area)
+        counts.append(len({scale.content_key(one.size_nm, one.target, one.mask) for one in cut}))
+    assert counts[0] == counts[1] <= 16 < len(cut)
+
+
+def boolean_area(boxes) -> float:
+    return layout.merged(layout.rings([[(a, b), (c, b), (c, d), (a, d)] for a, b, c, d in boxes]), 1.0).area_nm2

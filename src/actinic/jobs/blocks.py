@@ -7,7 +7,6 @@ from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from .. import design
@@ -15,7 +14,7 @@ from ..config import dump
 from ..design import EdgeWork, Setup
 from ..errors import NumericalError
 from ..layout import Layout, clipped, packed
-from ..scale import Engine, Failure, Kind, Store, content_key, durable
+from ..scale import Engine, Failure, Kind, Store, Tiling, content_key, durable
 from .parts import Figures, parts, sample, together, verify_part
 from .runs import Run
 from .work import Progress, Window
@@ -75,7 +74,7 @@ def code(left_out: tuple[str, ...] = _BEYOND) -> str:
         name = file.relative_to(package).as_posix()
         if not name.startswith(left_out):
             digest.update(name.encode() + file.read_bytes())
-    versions = [jax.__version__, np.__version__, *(metadata.version(name) for name in ("jaxlib", "scipy", "klayout"))]
+    versions = [metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy", "clarabel", "klayout")]
     return content_key(digest.hexdigest(), versions, _processor())
 
 
@@ -116,7 +115,7 @@ def taken(work: EdgeWork, layout: Layout, number: int) -> dict:
 
 
 def verified_parts(
-    layout: Layout, mask: Layout, setup: Setup, window: Window, spread: Spread
+    layout: Layout, mask: Layout, setup: Setup, window: Window, blocks: Tiling, spread: Spread
 ) -> tuple[Figures, Figures, dict, list[Failure]]:
     """Figures of the mask, and of the drawn layout in a sample of the parts; raster rules and shots; failures."""
     data = dump(setup)
@@ -126,7 +125,7 @@ def verified_parts(
         lambda part: content_key(base, part.size_nm, part.target, part.mask),
         lambda part: _place("part", part.at_nm, part.size_nm),
     )
-    cut = list(parts(layout, mask, setup, window))
+    cut = list(parts(layout, mask, setup, window, blocks))
     todo = cut + sample(cut)
     found = spread.all("parts", kind, todo, len(todo))
     failed = [one for one in found if isinstance(one, Failure)]

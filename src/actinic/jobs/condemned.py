@@ -52,7 +52,7 @@ def corrected_anew(
     clock, tiles = Clock(), todo.tiling.tiles
     if not clipped(old, window).contours:
         raise InputError("the earlier run's mask has nothing in this window: it is another layer's or window's")
-    before, _, _, lost = verified_parts(todo.layout, old, judged, window, spread)
+    before, _, _, lost = verified_parts(todo.layout, old, judged, window, todo.tiling, spread)
     chosen = condemned(tiles, before, keep_nm, more_nm)
     checked = clock.cost()
     new, failed = solved_blocks(todo, spread, chosen)

@@ -106,7 +106,7 @@ def correct(
         "retarget": None if etched is None else etched.table,
         "command": command,
     }
-    done = Finish(work, Path(out), setup, judged, window, layout, aim, asked, clock, progress)
+    done = Finish(work, Path(out), setup, judged, window, tiling, layout, aim, asked, clock, progress)
     if work.method == "ilt":
         with scale.pool(workers) as spread:
             found = design.correct(drawn, window, setup, spread, progress)
@@ -124,7 +124,7 @@ def correct(
         inputs |= {"earlier mask": scale.content_key(earlier.read_bytes(), elsewhere.keep_nm)}
     with resumable(Path(out), inputs, to_toml(setup), force) as run:
         large = (area_um2(window) > WHOLE_UM2 and aim is None) or earlier is not None
-        count = tiles + (parts_in(setup, window) if large else 0)
+        count = tiles + (parts_in(setup, window, tiling) if large else 0)
         store = Reusing(run.store.root, [] if elsewhere.reuse is None else [Path(elsewhere.reuse) / "store"])
         with scale.spreading(workers, elsewhere.cluster) as engine:
             # Of a mask that is judged first, how many blocks there will be is not known.

@@ -15,7 +15,7 @@ from ..interfaces import plots
 from ..interfaces.report import Pictures, Report, write_report
 from ..layout import Layout, Marker, boolean, clipped, write_layout, write_markers
 from ..metrology import EpeSummary, Gauges
-from ..scale import Failure
+from ..scale import Failure, Tiling
 from ..timing import Clock, Cost
 from ..writing import write_file
 from .blocks import Spread, verified_parts
@@ -60,6 +60,7 @@ class Finish:
     setup: Setup
     judged: Setup
     window: Window
+    tiling: Tiling
     layout: Layout
     aim: design.Retargeted | None
     asked: dict
@@ -101,7 +102,7 @@ class Finish:
     def in_parts(self, folder: Path, mask: Layout, spread: Spread, failed: list[Failure], correcting: Cost) -> dict:
         """Verify a large window part by part."""
         written = self._written(folder, mask)
-        after, before, other, lost = verified_parts(self.layout, written, self.judged, self.window, spread)
+        after, before, other, lost = verified_parts(self.layout, written, self.judged, self.window, self.tiling, spread)
         failed = [*failed, *lost]
         rules = rules_of(written, self.judged, self.window)
         spots = after.spots

@@ -22,6 +22,7 @@ from ..operate import calibration
 from ..operate.calibration import Free, Machine, Measurement
 from ..operate.inspection.files import plan_csv
 from ..plain import csv_text
+from ..scale import Tiling
 from ..timing import Clock
 from ..wafer.widths import WidthTable
 from ..writing import write_file
@@ -218,7 +219,7 @@ class _Mill:
             mask, failed = corrected_blocks(todo, self.spread)
             made = clock.cost()
             told = {"steps": [{"step": "blocks corrected", "cpu_s": made.cpu_s, "wall_s": made.wall_s}]}
-            return self._verified(mask, self.setup, failed, told, clock)
+            return self._verified(mask, self.setup, failed, told, todo.tiling, clock)
 
         return self.kept("first mask", (), make)["value"]
 
@@ -229,7 +230,7 @@ class _Mill:
             clock, todo = Clock(), design.edge_work(self.layout, self.window, setup, self.repeats)
             judged, keep = self._judged(setup), self.scenario.calibration.keep_nm
             mask, failed, told = corrected_anew(todo, old, judged, self.window, self.spread, keep, places)
-            return self._verified(mask, setup, failed, told, clock)
+            return self._verified(mask, setup, failed, told, todo.tiling, clock)
 
         parts = packed(old), dump(setup), places, self.scenario.calibration.keep_nm
         return self.kept("next mask", parts, make)["value"]
@@ -237,11 +238,11 @@ class _Mill:
     def _judged(self, setup: Setup) -> Setup:
         return replace(setup, limits=design.opc_of(setup).limits)
 
-    def _verified(self, mask: Layout, setup: Setup, failed, told: dict, clock: Clock) -> dict:
+    def _verified(self, mask: Layout, setup: Setup, failed, told: dict, blocks: Tiling, clock: Clock) -> dict:
         if failed:
             raise InputError(f"{failed[0].where}: {failed[0].error}; the loop needs every block")
         before = clock.cost()
-        found, _, _, lost = verified_parts(self.layout, mask, self._judged(setup), self.window, self.spread)
+        found, _, _, lost = verified_parts(self.layout, mask, self._judged(setup), self.window, blocks, self.spread)
         if lost:
             raise InputError(f"{lost[0].where}: {lost[0].error}; the loop needs every part")
         after = clock.cost()

@@ -6,6 +6,7 @@ at every gauge, areas and counts; not its images.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,11 +16,12 @@ from ..design.hotspots import Spot, rank, ranked
 from ..layout import Layout, clipped, packed, unpacked
 from ..mask import reach_nm
 from ..metrology import EpeSummary, Gauges, counted, mask_shots, summary
-from ..scale import Tile, split
+from ..scale import Tiling
 from .checked import limits_of, print_figures, violations
 
-# Parts are at most this wide, in lambda / NA: two tiles of the reference path each way.
+# Parts are at most this wide, in lambda / NA, but for blocks that are wider: two tiles of the reference path each way.
 PART = 66.0
+SLIVER = 0.1
 # Parts in which the drawn layout is measured too, for comparison.
 SAMPLE = 12
 
@@ -37,12 +39,13 @@ class Part:
     at_nm: tuple[float, float]
 
 
-def parts(layout: Layout, mask: Layout, setup: Setup, window_nm) -> Iterator[Part]:
-    """The window cut into parts, row by row; layouts must reach `surroundings_nm` beyond it."""
+def parts(layout: Layout, mask: Layout, setup: Setup, window_nm, blocks: Tiling) -> Iterator[Part]:
+    """The window cut into parts of whole blocks, row by row: where blocks repeat, parts do.
+
+    Layouts must reach `surroundings_nm` beyond it.
+    """
     far = surroundings_nm(setup)
-    for tile in _cut(setup, window_nm):
-        x0, y0, x1, y1 = tile.core_nm
-        x1, y1 = min(x1, window_nm[2]), min(y1, window_nm[3])
+    for x0, y0, x1, y1 in _cut(setup, window_nm, blocks):
         around = (x0 - far, y0 - far, x1 + far, y1 + far)
         target, made = (packed(_moved(clipped(one, around), x0, y0)) for one in (layout, mask))
         yield Part((x1 - x0, y1 - y0), target, made, (x0, y0))
@@ -53,9 +56,9 @@ def sample(cut: Sequence[Part]) -> list[Part]:
     return [replace(part, mask=part.target) for part in cut[_sampled(len(cut))]]
 
 
-def parts_in(setup: Setup, window_nm) -> int:
+def parts_in(setup: Setup, window_nm, blocks: Tiling) -> int:
     """How many parts `blocks.verified_parts` will verify."""
-    count = len(_cut(setup, window_nm))
+    count = len(_cut(setup, window_nm, blocks))
     return count + len(range(count)[_sampled(count)])
 
 
@@ -64,8 +67,17 @@ def _sampled(count: int) -> slice:
     return slice(step // 2, None, step)
 
 
-def _cut(setup: Setup, window_nm) -> list[Tile]:
-    return split(window_nm, 1.0, PART / scanner_of(setup.process).na_over_lambda, 0.0).tiles
+def _cut(setup: Setup, window_nm, blocks: Tiling) -> list[tuple[float, float, float, float]]:
+    most, sides = PART / scanner_of(setup.process).na_over_lambda, []
+    for axis in (0, 1):
+        low, high = window_nm[axis], window_nm[axis + 2]
+        core, count = blocks.core_px[1 - axis] * blocks.pixel_nm, blocks.count[1 - axis]
+        each = max(1, int(most / core))
+        borders = blocks.window_nm[axis] + core * np.arange(each, count, each)
+        # Nothing is gained by a sliver of its own at the rim.
+        inner = borders[(borders > low + SLIVER * most) & (borders < high - SLIVER * most)].tolist()
+        sides.append(list(pairwise([low, *inner, high])))
+    return [(x0, y0, x1, y1) for y0, y1 in sides[1] for x0, x1 in sides[0]]
 
 
 def surroundings_nm(setup: Setup) -> float:

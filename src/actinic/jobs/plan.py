@@ -56,7 +56,7 @@ def plan(work: Work, *, progress: Progress = quiet) -> dict:
     for block in blocks:
         unique.setdefault(content_key(*block.content), block)
     judged = dump(replace(setup, limits=limits))
-    cut = list(parts(layout, layout, setup, window))
+    cut = list(parts(layout, layout, setup, window, tiling))
     cut += sample(cut)
     solving = _predicted(
         lambda block: design.solve_block(todo.shared, block), list(unique.values()), _load, "blocks", progress
