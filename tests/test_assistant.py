@@ -289,7 +289,7 @@ def test_the_process_computes_and_a_slow_or_cancelled_tool_ends(shop, tmp_path):
     direct = TOOLS["measure_lines"].run(parsed(TOOLS["measure_lines"], lines), Bench(shop.root, tmp_path))
     found = shop.call("measure_lines", lines)
     assert found.error == "" and found.result["cd_nm"] == pytest.approx(direct["cd_nm"], rel=1e-6)
-    first = shop._workshop._process
+    first = shop._workshop._all[0]._process
     shop._tools = TOOLS | {"lines_window": replace(TOOLS["lines_window"], seconds=0.05)}
     slow = shop.call("lines_window", {"preset": "arf-immersion", "width_nm": 50, "pitch_nm": 100})
     assert slow.kind == "LimitError" and "stopped after" in slow.error and not first.is_alive()
@@ -297,7 +297,7 @@ def test_the_process_computes_and_a_slow_or_cancelled_tool_ends(shop, tmp_path):
     cancel.set()
     with pytest.raises(Cancelled):
         shop.call("measure_lines", lines, cancel=cancel)
-    assert shop._workshop._process is None
+    assert shop._workshop._all[0]._process is None
 
 
 def test_tools_open_no_socket(root):

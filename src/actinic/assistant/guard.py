@@ -16,7 +16,9 @@ from ..errors import ActinicError, ConfigError, InputError
 from ..operate.ledger import Ledger, digest
 from .files import Root
 from .tools import TOOLS, Tool, parsed
-from .workshop import Cancelled, LimitError, Progress, Workshop
+from .workshop import Cancelled, LimitError, Progress, Workshops
+
+KEPT = 1000  # calls
 
 
 @dataclass(frozen=True)
@@ -71,16 +73,17 @@ class Log:
 
 class Guard:
     """The tools of one conversation. `approved` are hashes that a person has approved, each for one call; `ask` is
-    called with a call and its hash when one is missing, and says whether the person at the terminal approves."""
+    called with a call and its hash when one is missing, and says whether the person at the terminal approves. So many
+    `workers` compute at once; of calls the last thousand are kept."""
 
     def __init__(
         self, root: Root, log: Log | None = None, budget: Budget = Budget(), approved: Iterable[str] = (),
-        ask: Callable[[Call, str], bool] | None = None, tools: dict[str, Tool] | None = None,
+        ask: Callable[[Call, str], bool] | None = None, tools: dict[str, Tool] | None = None, workers: int = 1,
     ):  # fmt: skip
         self.root, self.log, self.budget = root, log or Log(None), budget
         self._tools = TOOLS if tools is None else tools
         self._approved, self._ask = set(approved), ask
-        self._workshop = Workshop(root)
+        self._workshop = Workshops(root, workers)
         self.calls: list[Call] = []
         self.asked: list[float] = []
         self.read: str | None = None  # the call that read what somebody else wrote
@@ -91,6 +94,10 @@ class Guard:
     def begin(self) -> None:
         """A new question: its budget begins. What was read stays read: the model still remembers it."""
         self._steps, self._tokens, self._until = 0, 0, time.monotonic() + self.budget.seconds
+
+    def reading(self, what: str) -> None:
+        """Say that text was handed out which somebody else wrote."""
+        self.read = self.read or what
 
     def close(self) -> None:
         self._workshop.close()
@@ -125,7 +132,7 @@ class Guard:
         self.spend(0)
         cancel = cancel or threading.Event()
         start = time.monotonic()
-        call = Call(number, name[:80], arguments if isinstance(arguments, dict) else {})
+        call = Call(number, name[:80], {})
         try:
             tool, call = self._checked(name, arguments, call)
             self._allowed(tool, call)
@@ -144,10 +151,11 @@ class Guard:
             self.log.write("refused", {"id": number, "tool": call.tool, "kind": kind, "message": call.error})
         else:
             if tool.reads:
-                self.read = self.read or number
+                self.reading(number)
             call = Call(number, name, call.arguments, result, seconds=time.monotonic() - start, pictures=pictures)
             self.log.write("result", {"id": number, "tool": name, "sha256": digest(result), "result": result})
         self.calls.append(call)
+        del self.calls[:-KEPT]
         return call
 
     def approval(self, tool: str, arguments: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import multiprocessing
+import queue
 import resource
 import tempfile
 import threading
@@ -104,6 +105,39 @@ class Workshop:
         if self._link is not None:
             self._link.close()
         self._process = self._link = None
+
+
+class Workshops:
+    """Several of them, so that so many calls are computed at once; others wait for one to be free."""
+
+    def __init__(self, root: Root, size: int = 1):
+        self._all = [Workshop(root) for _ in range(size)]
+        self._free: queue.Queue[Workshop] = queue.Queue()
+        for one in self._all:
+            self._free.put(one)
+
+    def call(
+        self, name: str, arguments: dict[str, Any], seconds: float, progress: Progress, cancel: threading.Event
+    ) -> tuple[dict[str, Any], Pictures]:
+        """As a workshop's; waiting counts."""
+        until = time.monotonic() + seconds
+        while True:
+            if cancel.is_set():
+                raise Cancelled(f"{name}: cancelled")
+            try:
+                one = self._free.get(timeout=_POLL_S)
+                break
+            except queue.Empty:
+                if time.monotonic() > until:
+                    raise LimitError(f"{name}: not begun within {seconds:g} s; others are being computed") from None
+        try:
+            return one.call(name, arguments, until - time.monotonic(), progress, cancel)
+        finally:
+            self._free.put(one)
+
+    def close(self) -> None:
+        for one in self._all:
+            one.close()
 
 
 def _error(kind: str, text: str) -> ActinicError:

@@ -13,9 +13,11 @@ from typing import Annotated
 import typer
 
 from ...errors import DONE, USAGE
+from .ask import ask
 from .audit import audit
 from .bench import bench
 from .calibrate import calibrate
+from .chat import chat
 from .console import Outcome, show
 from .correct import correct
 from .data import data
@@ -26,6 +28,7 @@ from .failures import explain
 from .federate import federate
 from .interrupt import interruptible
 from .loop import loop
+from .mcp import mcp
 from .measure import measure
 from .options import NOTES, deferred
 from .plan import plan
@@ -49,6 +52,7 @@ Every verb also takes
 \b
 Environment:
   ACTINIC_DATA   folder of published data sets
+  ACTINIC_ENDPOINT, ACTINIC_MODEL, ACTINIC_API_KEY  the assistant's model: address, name, key if it needs one
   ACTINIC_CACHE  folder for compiled code (default: in ~/.cache; empty: none)
   ACTINIC_NAMES  omit: reports name no file and no cell
   ACTINIC_TLS_CA, ACTINIC_TLS_CERT, ACTINIC_TLS_KEY  PEM files for a cluster off this machine
@@ -82,6 +86,9 @@ for verb in (
     roughness,
     loop,
     stochastics,
+    ask,
+    chat,
+    mcp,
     score,
     bench,
     doctor,

@@ -77,6 +77,18 @@ ControllerFile = Annotated[Path, typer.Option("--controller", metavar="TOML", he
 Root = Annotated[
     Path, typer.Option(metavar="DIR", help="The folder whose files the tools may read; nothing outside it.")
 ]
+Approve = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HASH", help="Approve one call of a tool that writes, by the hash that its refusal named."),
+]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option("--endpoint", metavar="URL", help="An OpenAI-compatible server."),
+]
+ModelName = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Its model.  [default: ACTINIC_MODEL]")]
+Steps = Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Tool calls of one question.")]
+Tokens = Annotated[int, typer.Option(min=100, metavar="N", help="Tokens of one question.")]
+Seconds = Annotated[float, typer.Option(min=1, metavar="S", help="Time of one question.")]
 By = Annotated[str | None, typer.Option(metavar="NAME", help="Who answers for it.")]
 Why = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept.")]
 Benchmark = Annotated[str, typer.Argument(metavar="BENCHMARK", help="iccad13, lithobench-metal or lithobench-contact.")]
