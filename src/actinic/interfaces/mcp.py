@@ -12,6 +12,7 @@ import socket
 import stat
 import threading
 from collections.abc import Awaitable, Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -24,7 +25,6 @@ import uvicorn
 from mcp.server.lowlevel.server import Server
 from mcp.server.stdio import stdio_server
 
-from .. import __version__
 from ..assistant.guard import Guard
 from ..assistant.sockets import only
 from ..assistant.tools import Tool
@@ -99,7 +99,7 @@ def server(guard: Guard) -> Server:
 
     return Server(
         "actinic",
-        version=__version__,
+        version=metadata.version("actinic"),
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
