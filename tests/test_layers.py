@@ -237,6 +237,10 @@ def test_a_judge_that_knew_a_maker_would_be_found(tmp_path):
     assert not _imported("jobs.verify") & MAKERS, "the verb takes what both verbs need from a third file"
 
 
+def test_the_check_of_patterns_is_not_known_to_their_maker():
+    assert not reached(PACKAGE, "learn.patterns") & {"layout.checks", "metrology.rules"}
+
+
 def test_controllers_know_nothing_of_the_twin_they_are_tried_on():
     files = {".".join(_module(path, PACKAGE)) for path in PACKAGE.rglob("*.py")}
     for name in files:

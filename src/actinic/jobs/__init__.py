@@ -3,6 +3,7 @@
 from ..design import Effort as Effort
 from ..design import SourceRules as SourceRules
 from ..learn.federated import Trial as Trial
+from ..learn.patterns import Wish as Wish
 from ..operate.sample import Limits as Limits
 from .calibrate import GaugeFile as GaugeFile
 from .calibrate import Wanted as Wanted
@@ -25,6 +26,7 @@ from .focus import FeatureFile as FeatureFile
 from .focus import FieldFit as FieldFit
 from .focus import focus_features as focus_features
 from .focus import wafer_focus as wafer_focus
+from .generate import generate as generate
 from .inspect import data_sets as data_sets
 from .inspect import doctor as doctor
 from .inspect import schema as schema
@@ -59,6 +61,8 @@ from .status import status as status
 from .stochastics import Draws as Draws
 from .stochastics import stochastics as stochastics
 from .supply import sbom as sbom
+from .train import Lesson as Lesson
+from .train import train_patterns as train_patterns
 from .uniformity import wafer_uniformity as wafer_uniformity
 from .verify import Beyond as Beyond
 from .verify import verify as verify

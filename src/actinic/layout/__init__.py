@@ -20,6 +20,7 @@ from .io import layers as layers
 from .io import parse_layer as parse_layer
 from .io import parse_window as parse_window
 from .io import read_layout as read_layout
+from .io import write_cells as write_cells
 from .io import write_layout as write_layout
 from .markers import Marker as Marker
 from .markers import read_markers as read_markers
@@ -43,3 +44,4 @@ from .shape import refined as refined
 from .shape import repeated as repeated
 from .shape import rounded as rounded
 from .shape import snapped as snapped
+from .sky130 import sky130_cells as sky130_cells

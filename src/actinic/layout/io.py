@@ -65,6 +65,26 @@ def write_layout(path: File, layers: Mapping[Layer, Layout], cell: str = "TOP") 
     save(path, chip)
 
 
+def write_cells(
+    path: File, cells: Mapping[str, tuple[Layout, tuple[int, int]]], layer: Layer, name: str = "TOP"
+) -> None:
+    """Writes each layout as a cell of its own, and one cell above them that holds each once.
+
+    A layout comes with the place of its origin in database units, which are one for all; otherwise as `write_layout`.
+    """
+    units = {layout.dbu_nm for layout, _ in cells.values()}
+    if len(units) != 1:
+        raise InputError(f"{path}: cells with database units of {sorted(units)} nm cannot share a file")
+    chip = db.Layout()
+    chip.dbu = units.pop() / 1000
+    number, top = chip.layer(*layer), chip.create_cell(name)
+    for cell, (layout, place) in cells.items():
+        made = chip.create_cell(cell)
+        made.shapes(number).insert(region_of(layout))
+        top.insert(db.CellInstArray(made, db.Trans(db.Vector(*place))))
+    save(path, chip)
+
+
 def layers(path: File) -> dict[Layer, str]:
     """The (layer, datatype) pairs of a file and their names, "" where it gives none."""
     return _layers(load(path))

@@ -1,5 +1,7 @@
 """What is learned: weights in safetensors, each with a card that says what it was trained on and how well it does."""
 
+from .training import Training as Training
+from .training import train as train
 from .weights import checked as checked
 from .weights import load_state as load_state
 from .weights import load_weights as load_weights

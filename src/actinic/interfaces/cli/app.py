@@ -26,6 +26,7 @@ from .doctor import doctor
 from .expose import expose
 from .failures import explain
 from .federate import federate
+from .generate import generate
 from .interrupt import interruptible
 from .loop import loop
 from .mcp import mcp
@@ -39,6 +40,7 @@ from .score import score
 from .smo import smo
 from .status import status
 from .stochastics import stochastics
+from .train import train
 from .verify import verify
 from .wafer import wafer
 from .window import window
@@ -94,11 +96,13 @@ for verb in (
     doctor,
     sbom,
     schema,
+    generate,
     demo,
 ):
     app.command(epilog=NOTES)(deferred(verb))
 app.add_typer(wafer, name="wafer")
 app.add_typer(federate, name="federate")
+app.add_typer(train, name="train")
 app.add_typer(data, name="data")
 app.add_typer(audit, name="audit")
 
