@@ -11,7 +11,8 @@ from scipy.stats import norm
 
 from actinic.errors import ConfigError, InputError, NumericalError
 from actinic.interfaces.cli.app import main
-from actinic.learn import pack
+from actinic.jobs import load_setup
+from actinic.learn import pack, unpack
 from actinic.learn.federated import (
     Masks,
     Plan,
@@ -32,6 +33,10 @@ from actinic.learn.federated import (
 )  # fmt: skip
 from actinic.learn.federated.privacy import divergence
 from actinic.learn.federated.secure import SCALE, uncovered
+from actinic.learn.federated.task import flat, shaped
+from actinic.learn.federated.tasks import Calibration, Hotspot
+from actinic.learn.federated.tasks.hotspot import Clips
+from actinic.operate.calibration import Lines, Measurement
 from federated_lines import Heights, Points
 
 PLAN = Plan("test", 30)
@@ -337,6 +342,82 @@ def test_one_example_moves_a_protected_update_by_its_clip_at_most():
         sent.append(float(disclose(site.answer(asked), FORM, "a")["update.slope"][0]))
     assert abs(sent[0] - sent[1]) <= task.recipe.clip / 50 * 1.0001
     assert abs(sent[0] - sent[1]) > 0.1 * task.recipe.clip / 50
+
+
+def test_hotspot_gradients_are_those_of_the_error():
+    """Central differences of the mean cross-entropy, in a random direction."""
+    random = np.random.default_rng(0)
+    task = Hotspot(load_setup("krf-dry").process)
+    clips = Clips(
+        random.standard_normal((6, 2, 32, 32)).astype(np.float32), (random.random(6) < 0.5).astype(np.float32)
+    )
+    parts = task.start()
+    parts[1]["weight"] = random.standard_normal(8)
+    p, way = flat(*parts), random.standard_normal(flat(*parts).size)
+    slope = task.gradients(*parts, clips, np.arange(6))
+    assert slope.shape == (6, p.size)
+    ends = [task.error(*shaped(p + h * way, *parts), clips) for h in (1e-2, -1e-2)]
+    assert slope.mean(0) @ way == pytest.approx((ends[0] - ends[1]) / 2e-2, rel=2e-2)
+    assert task.gradients(*parts, clips, np.array([4])) == pytest.approx(slope[4:5], abs=1e-6)
+
+
+def test_calibration_gradients_are_those_of_the_error():
+    task = Calibration(load_setup("krf-dry").process)
+    lines = [
+        Measurement("g", "line", Lines(170.0, 340.0), 172.0, 1.0, focus_nm=z, dose=d) for z in (-150.0, 0.0, 150.0)
+        for d in (0.95, 1.05)
+    ]  # fmt: skip
+    gauges = task.gauges([*lines, *lines])
+    parts = {"settings": np.array([0.02, -0.03])}, {"settings": np.array([0.1, 0.2])}
+    p, way = flat(*parts), np.array([0.3, -0.5, 0.4, 0.2])
+    slope = task.gradients(*parts, gauges, np.arange(12)).mean(0)
+    ends = [0.5 * task.error(*shaped(p + h * way, *parts), gauges) ** 2 for h in (1e-3, -1e-3)]
+    # Derivatives in the source's rim are no better (docs/calibration.md).
+    assert slope @ way == pytest.approx((ends[0] - ends[1]) / 2e-3, rel=6e-2)
+
+
+# What a server can read out
+
+
+def read_out(task, gauges, terms, queries=6):
+    """Measured widths (n,) as a server finds them that knows the plan and chooses what it sends; NaN where refused.
+
+    Every reply to the first round is rate x the mean of (predicted - measured) x slope over the gauges: two linear
+    equations in what was measured.
+    """
+    site, random = Site("a", task, gauges, terms, secret=bytes(32)), np.random.default_rng(3)
+    rows, values = [], []
+    for n in range(queries):
+        shared, head = {"settings": 0.4 * random.standard_normal(2)}, task.start()[1]
+        asked = Request(shared, f"r{n}", 0, 0, ("a", "b", "c"), task.recipe.steps)
+        try:
+            reply = unpack(site.answer(write_request(asked)), "reply")[0]
+        except InputError:
+            break
+        p = task.settings(shared, head, gauges)
+        slope = (gauges.problem.derivative(p) @ gauges.turn)[gauges.of][:, :2] / len(gauges)
+        seen = reply["update.settings"].astype(float) / (2.0**24 * len(gauges) if terms.masks else 1.0)
+        rows.append(slope.T)
+        values.append(slope.T @ gauges.problem.predict(p)[gauges.of] + seen / task.recipe.rate)
+    return np.linalg.lstsq(np.concatenate(rows), np.concatenate(values), rcond=1e-12)[0]
+
+
+def test_inversion_reads_widths_out_unless_they_are_protected():
+    task = Calibration(load_setup("krf-dry").process)
+    task.recipe = replace(task.recipe, steps=1, clip=1e9)
+    truth = np.array([168.0, 175.5, 181.0])
+    lines = [
+        Measurement("g", "line", Lines(cd, 340.0), v, 1.0, focus_nm=z)
+        for cd, z, v in zip((165.0, 170.0, 180.0), (0.0, -150.0, 120.0), truth, strict=True)
+    ]
+    gauges = task.gauges(lines)
+    assert np.abs(read_out(task, gauges, Terms(9)) - truth).max() < 0.1
+    task.recipe = replace(task.recipe, clip=2.0)
+    assert np.abs(read_out(task, gauges, Terms(9, epsilon=8.0)) - truth).max() > 5.0
+    secrets = {name: bytes([n + 1]) * 32 for n, name in enumerate("abc")}
+    masks = Masks("a", secrets["a"], {name: public(secret) for name, secret in secrets.items()})
+    task.recipe = replace(task.recipe, clip=1e9)
+    assert np.abs(read_out(task, gauges, Terms(9, masks=masks)) - truth).max() > 1000.0
 
 
 # The verb

@@ -55,6 +55,7 @@ DOORS = {
     "dask": "scale",
     "distributed": "scale",
     "duckdb": "operate",
+    "flwr": "learn",
     "fmmax": "mask",
     "mcp": "interfaces",
     "mcp_types": "interfaces",

@@ -22,6 +22,12 @@ from .diagnose import incident as incident
 from .expose import expose as expose
 from .federate import Learning as Learning
 from .federate import federate_simulate as federate_simulate
+from .federate_apart import Certificates as Certificates
+from .federate_apart import Member as Member
+from .federate_apart import Participation as Participation
+from .federate_apart import Serving as Serving
+from .federate_apart import federate_server as federate_server
+from .federate_apart import federate_site as federate_site
 from .focus import FeatureFile as FeatureFile
 from .focus import FieldFit as FieldFit
 from .focus import focus_features as focus_features

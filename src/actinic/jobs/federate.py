@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..learn import federated
 from ..learn.federated import Plan, Task, Trial
-from ..learn.federated.tasks import Calibration
+from ..learn.federated.tasks import Calibration, Hotspot
 from .folder import provenance, run_folder, write_records
 from .work import load_setup
 
@@ -18,6 +18,7 @@ Progress = Callable[[str, int, int], None]
 
 TASKS: Mapping[str, Callable[[str], Task]] = {
     "calibration": lambda optics: Calibration(load_setup(optics).process),
+    "hotspot": lambda optics: Hotspot(load_setup(optics).process),
 }
 
 

@@ -57,6 +57,7 @@ Environment:
   ACTINIC_ENDPOINT, ACTINIC_MODEL, ACTINIC_API_KEY  the assistant's model: address, name, key if it needs one
   ACTINIC_CACHE  folder for compiled code (default: in ~/.cache; empty: none)
   ACTINIC_NAMES  omit: reports name no file and no cell
+  ACTINIC_FLOWER folder of the programs of Flower (see federate)
   ACTINIC_TLS_CA, ACTINIC_TLS_CERT, ACTINIC_TLS_KEY  PEM files for a cluster off this machine
 
 \b

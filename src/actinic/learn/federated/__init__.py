@@ -11,6 +11,7 @@ from .messages import write_request as write_request
 from .privacy import Privacy as Privacy
 from .privacy import promised as promised
 from .privacy import spent as spent
+from .relay import relay as relay
 from .secure import Masks as Masks
 from .secure import public as public
 from .server import Course as Course
@@ -19,6 +20,7 @@ from .server import conduct as conduct
 from .simulate import Simulated as Simulated
 from .simulate import Trial as Trial
 from .simulate import simulate as simulate
+from .simulate import together as together
 from .site import Site as Site
 from .site import Terms as Terms
 from .task import Arrays as Arrays

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -56,19 +56,47 @@ def simulate(
     folder: Path | None = None,
     progress: Progress = lambda what, done, total: None,
 ) -> Simulated:
-    """Train a task on made sites. With a `folder` the server and every site keep their files in it."""
-    if trial.sites < 2:
-        raise ConfigError(f"{trial.sites} site: federated learning takes two or more")
-    made = [task.site(number, trial.seed) for number in range(trial.sites)]
+    """Train a task on made sites three ways. With a `folder` the server and every site keep their files in it."""
+    made, start, steps = _made(task, trial), task.start(), plan.rounds * task.recipe.steps
+    found, course, delta = together(task, plan, trial, folder=folder, progress=progress)
+    random, after = np.random.default_rng([trial.seed, trial.sites]), SETTLE * task.recipe.steps
+    alone = []
+    for number, (train, held) in enumerate(made):
+        part, head = descend(task, start, train, steps, random)
+        alone.append(task.error(part, settle(task, (part, head), train, after, random), held))
+        progress("alone", number + 1, len(made))
+    whole, heads = pooled(task, start, [train for train, _ in made], steps, random)
+    heads = [settle(task, (whole, h), train, after, random) for h, (train, _) in zip(heads, made, strict=True)]
+    progress("pooled", 1, 1)
+    return Simulated(
+        start=np.array([task.error(*start, held) for _, held in made]),
+        local=np.array(alone),
+        federated=found,
+        pooled=np.array([task.error(whole, h, held) for h, (_, held) in zip(heads, made, strict=True)]),
+        examples=tuple(len(train) for train, _ in made),
+        course=course,
+        delta=delta,
+    )
+
+
+def together(
+    task: Task,
+    plan: Plan,
+    trial: Trial,
+    *,
+    folder: Path | None = None,
+    progress: Progress = lambda what, done, total: None,
+) -> tuple[np.ndarray, Course, float | None]:
+    """Train made sites together: errors (site,) on examples held back, what happened, and the largest delta."""
+    made = _made(task, trial)
     names = [f"site-{number + 1}" for number in range(trial.sites)]
     secrets = {name: hashlib.sha256(f"{trial.seed} {name}".encode()).digest() for name in names}
     roster = {name: public(secret) for name, secret in secrets.items()} if plan.aggregate == "secure" else None
     sites = {}
     for name, (train, _) in zip(names, made, strict=True):
         terms = Terms(plan.rounds, trial.epsilon, Masks(name, secrets[name], roster) if roster else None)
-        sites[name] = Site(
-            name, task, train, terms, secret=secrets[name], folder=folder / name if folder is not None else None
-        )
+        place = folder / name if folder is not None else None
+        sites[name] = Site(name, task, train, terms, secret=secrets[name], folder=place)
     asked = 0
 
     def ask(requests: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -83,32 +111,17 @@ def simulate(
         asked += 1
         return replies
 
-    shared, course = conduct(
-        task, names, ask, plan, folder=folder / "server" if folder is not None else None, progress=progress
-    )
-    steps, start = plan.rounds * task.recipe.steps, task.start()
-    random = np.random.default_rng([trial.seed, trial.sites])
-    after = SETTLE * task.recipe.steps
-    alone = []
-    for number, (train, held) in enumerate(made):
-        part, head = descend(task, start, train, steps, random)
-        alone.append(task.error(part, settle(task, (part, head), train, after, random), held))
-        progress("alone", number + 1, len(made))
-    whole, heads = pooled(task, start, [train for train, _ in made], steps, random)
-    heads = [settle(task, (whole, h), train, after, random) for h, (train, _) in zip(heads, made, strict=True)]
-    progress("pooled", 1, 1)
-    return Simulated(
-        start=np.array([task.error(*start, held) for _, held in made]),
-        local=np.array(alone),
-        federated=np.array([
-            task.error(shared, site.head(shared), held)
-            for site, (_, held) in zip(sites.values(), made, strict=True)
-        ]),
-        pooled=np.array([task.error(whole, h, held) for h, (_, held) in zip(heads, made, strict=True)]),
-        examples=tuple(len(train) for train, _ in made),
-        course=course,
-        delta=max(site.privacy.delta for site in sites.values() if site.privacy) if trial.epsilon else None,
-    )  # fmt: skip
+    place = folder / "server" if folder is not None else None
+    shared, course = conduct(task, names, ask, plan, folder=place, progress=progress)
+    held = [task.error(shared, site.head(shared), held) for site, (_, held) in zip(sites.values(), made, strict=True)]
+    deltas = [site.privacy.delta for site in sites.values() if site.privacy]
+    return np.array(held), course, max(deltas, default=None)
+
+
+def _made(task: Task, trial: Trial) -> list[tuple[Any, Any]]:
+    if trial.sites < 2:
+        raise ConfigError(f"{trial.sites} site: federated learning takes two or more")
+    return [task.site(number, trial.seed) for number in range(trial.sites)]
 
 
 def spoiled(reply: bytes, harm: Harm) -> bytes:

@@ -84,6 +84,12 @@ class Site:
         random = _draws(self._secret, b"head")
         return settle(self.task, (shared, latest), self.examples, SETTLE * self.task.recipe.steps, random)
 
+    def note(self, text: str) -> None:
+        """Keep a line for the site's operator; nothing of it leaves."""
+        if self.folder is not None:
+            with open(self.folder / "site.log", "a") as log:
+                log.write(text + "\n")
+
     def _admit(self, key: str, turn: str) -> None:
         """Refuse what would spend more than was promised, or uncover a mask by using it twice."""
         if key in self._answered.values():

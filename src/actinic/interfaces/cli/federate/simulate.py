@@ -9,19 +9,20 @@ from ....errors import DONE, OUT_OF_SPEC
 from ..console import Outcome, columns, number, progress
 from ..options import Force, Optics
 
+Rounds = Annotated[int | None, typer.Option(min=1, max=10000, metavar="N", help="Rounds.  [default: the task's]")]
+Proximal = Annotated[float, typer.Option(min=0, metavar="MU", help="Pull to the shared part (FedProx).")]
+
 
 def simulate(
     sites: Annotated[int, typer.Option(min=2, max=100, metavar="N", help="How many sites.")] = 3,
-    task: Annotated[Literal["calibration"], typer.Option(help="What is learnt.")] = "calibration",
+    task: Annotated[Literal["calibration", "hotspot"], typer.Option(help="What is learnt.")] = "calibration",
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Of the made sites.")] = 0,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, max=10000, metavar="N", help="Rounds.  [default: the task's]")
-    ] = None,
+    rounds: Rounds = None,
     aggregate: Annotated[
         Literal["mean", "median", "trimmed", "secure"],
         typer.Option(help="How updates become one: robust ones, or secure, where the server sees their sum only."),
     ] = "mean",
-    proximal: Annotated[float, typer.Option(min=0, metavar="MU", help="Pull to the shared part (FedProx).")] = 0.0,
+    proximal: Proximal = 0.0,
     epsilon: Annotated[
         float | None, typer.Option(metavar="EPS", help="Protect every example, delta = 1/n.  [default: no]")
     ] = None,
