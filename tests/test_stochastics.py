@@ -46,6 +46,7 @@ def contact_image(size_nm: float = 24.0) -> np.ndarray:
 
 
 def contact_array(film: chance.Film, dose: float, across: int) -> tuple[chance.Chance, chance.Contacts]:
+    """An even number of pitches across, contacts on whole ones, those at the rim outside of the window."""
     image = dose * np.tile(contact_image(), (across, across))
     window = (0.0, 0.0, across * PITCH, across * PITCH)
     layout = patterns.contacts(24.0, (PITCH, PITCH), window)
@@ -231,11 +232,11 @@ def test_rare_events_against_a_saddle_point(level, power):
     assert found.value == pytest.approx(expected, rel=4 * found.relative_sigma)
 
 
-@pytest.mark.parametrize("kind", ["threshold", "chemistry"])
+@pytest.mark.parametrize("kind", ["threshold", pytest.param("chemistry", marks=pytest.mark.slow)])
 def test_missing_contacts_against_plain_draws(kind):
-    here, contacts = contact_array(chance.film(process(kind), PIXEL), 1.12 if kind == "threshold" else 1.05, 3)
-    event = chance.missing(here.film, here.image, contacts, 4)
-    assert event.at_nm == (60.0, 60.0) and event.chance.shape == (28, 28)
+    here, contacts = contact_array(chance.film(process(kind), PIXEL), 0.86 if kind == "threshold" else 0.81, 4)
+    event = chance.missing(here.film, here.image, contacts, 12)
+    assert event.at_nm == (80.0, 80.0) and event.chance.shape == (28, 28)
     random = np.random.default_rng(10)
     plain = chance.counted(event, 12000 if kind == "threshold" else 2000, random)
     assert plain.failed > 20
@@ -246,14 +247,34 @@ def test_missing_contacts_against_plain_draws(kind):
 
 
 def test_merged_contacts_against_plain_draws():
-    here, contacts = contact_array(chance.film(process(), PIXEL, 8.0), 3.2, 3)
-    event = chance.merged(here.film, here.image, contacts, (3, 4))
+    here, contacts = contact_array(chance.film(process(), PIXEL, 8.0), 2.1, 4)
+    event = chance.merged(here.film, here.image, contacts, (11, 12))
+    assert event.at_nm == (60.0, 80.0)
     random = np.random.default_rng(11)
-    plain = chance.counted(event, 10000, random)
+    plain = chance.counted(event, 4000, random)
     assert plain.failed > 20
     found = chance.probability(event, random)
     low, high = plain.interval
     assert low / (1 + 2 * found.relative_sigma) < found.value < high * (1 + 2 * found.relative_sigma)
+
+
+def test_photons_count_only_by_the_acid_they_make():
+    """The tilt of photons that goes with one of acid is the slope of log of what acid's tilt costs."""
+    film = chance.film(process("chemistry"), PIXEL)
+    here = film.on(contact_image())
+    y, x = np.mgrid[:20, :20] - 9.5
+    acid, photons = -0.2 * np.exp(-(x**2 + y**2) / 20), np.full((20, 20), -0.05)
+    pulled = here.pulled(acid, photons)
+
+    def cost(light):
+        return (here.acid(light[None])[0] * np.expm1(acid)).sum() * film.generators
+
+    for place in ((10, 10), (6, 12)):
+        step = np.zeros((20, 20))
+        step[place] = 0.5
+        light = here.image * np.exp(photons)
+        slope = (cost(light + step / film.photons) - cost(light - step / film.photons)) / 1.0
+        assert pulled[place] == pytest.approx(slope, rel=2e-3) and pulled[place] < -1e-3
 
 
 def test_rates_have_exact_intervals():

@@ -64,6 +64,19 @@ def test_orders_agree_with_a_second_code():
     np.testing.assert_allclose(lateral, truth[:, 30], atol=3e-5)
 
 
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_states_are_those_of_a_lens_along_the_chief_ray(side):
+    """In the frame of the chief ray, a ray (a, b, g) has (1 - a^2 / (1 + g), -a b / (1 + g), -a), and with b so."""
+    up, cosine = -side, np.cos(np.radians(6.0))
+    axes = np.array([[1.0, 0, 0], [0, cosine, -up * SIX], [0, SIX, up * cosine]])  # the mask's x and y, turned; the ray
+    rays = np.array([[0.0, SIX], [0.08, SIX], [-0.03, SIX - 0.07], [0.05, -0.02]])
+    lifted = np.column_stack([rays, up * np.sqrt(1 - (rays**2).sum(1))])
+    a, b, g = axes @ lifted.T
+    x, y = np.stack([1 - a**2 / (1 + g), -a * b / (1 + g), -a]), np.stack([-a * b / (1 + g), 1 - b**2 / (1 + g), -b])
+    expected = np.stack([x.T @ axes, y.T @ axes], -1)
+    np.testing.assert_allclose(thick._states(rays, np.array([0.0, SIX]), 1.0, side), expected, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("period", "intensity", "degrees"), [(128, 0.16056, 3.84), (256, 0.13704, 8.36), (400, 0.13335, 6.86)]
 )

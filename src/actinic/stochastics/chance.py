@@ -253,6 +253,16 @@ class Chance:
         made = resist.acid(resist.felt(light, period) * resist.dose_mj_cm2)
         return self.sign * resist.surplus(made * jnp.exp(acid), resist.quencher * jnp.exp(quencher), period)
 
+    def pulled(self, acid: np.ndarray, photons: np.ndarray) -> np.ndarray:
+        """The tilt of photons (y, x) that goes with one of acid.
+
+        With it the weight of a draw does not change with the photons but through the acid they made: to first order
+        about numbers tilted by `photons`, minus tilt x photons and mean acid x (e^acid - 1) cancel.
+        """
+        film, resist = self.film, self.film.process.resist
+        light, weight = _narrow(self.image * np.exp(photons)), _narrow(np.expm1(acid) * film.generators)
+        return np.asarray(_slope(resist, (light, weight), self.period_nm), np.float64) / film.photons
+
 
 def seen(resist, light, period_nm):
     """Latent image of light (y, x) over its threshold, less 1, on the same samples."""
@@ -264,6 +274,13 @@ def seen(resist, light, period_nm):
 @eqx.filter_jit
 def _acid(resist, light, period_nm):
     return jax.vmap(lambda one: resist.acid(resist.felt(one, period_nm) * resist.dose_mj_cm2))(light)
+
+
+@eqx.filter_jit
+def _slope(resist, both, period_nm):
+    light, weight = both
+    _, pull = jax.vjp(lambda one: resist.acid(resist.felt(one, period_nm) * resist.dose_mj_cm2), light)
+    return pull(weight)[0]
 
 
 @eqx.filter_jit

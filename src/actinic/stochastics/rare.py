@@ -7,7 +7,7 @@ fail often, and each counts with its likelihood ratio: the estimate is unbiased 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax
@@ -87,7 +87,6 @@ def likeliest(failure: Failure) -> Tilt:
     """
     chance, film = failure.chance, failure.chance.film
     free = [name in film.sources and (film.chemical or name == "photons") for name in SOURCES]
-    mean = _means(chance)
     margin = eqx.filter_jit(jax.value_and_grad(lambda t: failure.margin(chance.surplus_of(*t))))
 
     def at(tilt):
@@ -95,12 +94,14 @@ def likeliest(failure: Failure) -> Tilt:
         return float(value), [np.asarray(s, np.float64) * f for s, f in zip(slopes, free, strict=True)]
 
     def cost(tilt):
+        mean = _means(chance, tilt[0])
         return sum((m * (t * np.exp(t) - np.expm1(t))).sum() for m, t in zip(mean, tilt, strict=True))
 
     tilt = best = [np.zeros(chance.shape) for _ in SOURCES]
     value, slopes = at(tilt)
     least = np.inf
     for _ in range(STEPS):
+        mean = _means(chance, tilt[0])
         weights = [np.maximum(m * np.exp(t), FEWEST) for m, t in zip(mean, tilt, strict=True)]
         steep = sum((s**2 / w).sum() for s, w in zip(slopes, weights, strict=True))
         if not steep > 0:
@@ -121,16 +122,14 @@ def likeliest(failure: Failure) -> Tilt:
     return Tilt(*(best if np.isfinite(least) else tilt))
 
 
-def _means(chance: Chance) -> list[np.ndarray]:
+def _means(chance: Chance, photons: np.ndarray) -> list[np.ndarray]:
+    """Mean numbers of each source, those of acid for photons tilted so."""
     film = chance.film
     light = chance.image * film.photons
     if not film.chemical:
         return [light, light, light]
-    return [
-        light,
-        chance.acid(chance.image[None])[0] * film.generators,
-        np.full(chance.shape, chance.quencher * film.generators),
-    ]
+    acid = chance.acid((chance.image * np.exp(photons))[None])[0]
+    return [light, acid * film.generators, np.full(chance.shape, chance.quencher * film.generators)]
 
 
 def probability(
@@ -160,12 +159,22 @@ def probability(
 
 def _scaled(failure: Failure, tilt: Tilt, random: np.random.Generator) -> Tilt:
     """The tilt times what makes failures common, by halving; its draws count for nothing else."""
+    film = failure.chance.film
+
+    def times(factor: float) -> Tilt:
+        found = tilt.times(factor)
+        if not film.chemical or not {"photons", "acid"} <= set(film.sources):
+            return found
+        for _ in range(3):
+            found = replace(found, photons=failure.chance.pulled(found.acid, found.photons))
+        return found
+
     low, high, factor = 0.0, np.inf, 1.0
     for _ in range(PILOTS):
-        drawn = failure.chance.draws(PILOT, random, tilt.times(factor))
+        drawn = failure.chance.draws(PILOT, random, times(factor))
         share = np.mean(np.concatenate([failure.happened(d.surplus) for d in drawn]))
         if abs(share - WANTED) < 0.1:
             break
         low, high = (low, factor) if share > WANTED else (factor, high)
         factor = 1.3 * factor if np.isinf(high) else 0.5 * (low + high)
-    return tilt.times(factor)
+    return times(factor)
