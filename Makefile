@@ -8,7 +8,7 @@ BOTH := -n 2 --dist loadfile
 ACTINIC_DATA ?= $(abspath $(wildcard ../shared/data))
 export ACTINIC_DATA
 
-.PHONY: bundle demo test test-all bench lint
+.PHONY: site bundle demo test test-all bench lint
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # With WHEELS=FOLDER, of an offline bundle (`make bundle`), nothing is fetched and every wheel must have its hash.
@@ -46,6 +46,14 @@ test-all: $(VENV)/sky130.stamp
 
 bench: $(BIN)/actinic
 	set -e; for name in imaging vector euv resist models presets constants iccad13 chips seams opc fullchip smo calibration window roughness stochastics variance verify focus uniformity inspection federated scale overlay store control monitor predict diagnose loop patterns; do $(BIN)/python benchmarks/$$name.py; done
+
+$(VENV)/docs.stamp: $(BIN)/actinic
+	$(PIP) -c constraints.txt -e '.[docs]'
+	touch $@
+
+# The documentation as pages to read in a browser, in site/; a link or a heading that leads nowhere fails.
+site: $(VENV)/docs.stamp
+	$(BIN)/python docs/make_site.py site
 
 lint: $(BIN)/actinic
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

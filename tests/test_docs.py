@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import actinic
 from actinic import presets
 from actinic.config import dump
 from actinic.interfaces.cli import reference
@@ -25,6 +26,7 @@ NAMES = [page.name for page in PAGES]
 sys.path.insert(0, str(ROOT / "docs"))
 import make_picture  # noqa: E402
 import make_setup  # noqa: E402
+import make_site  # noqa: E402
 import make_smo  # noqa: E402
 import make_window  # noqa: E402
 
@@ -305,3 +307,24 @@ def test_the_scenario_on_the_loop_page_is_the_default():
     for name, value in told.items():
         for key, one in value.items() if isinstance(value, dict) else [(None, value)]:
             assert (default[name] if key is None else default[name][key]) == one, (name, key)
+
+
+def test_every_page_has_one_place_on_the_site():
+    placed = [name for names in make_site.GROUPS.values() for name in names]
+    assert len(placed) == len(set(placed))
+    assert set(make_site.pages()) <= set(placed), "give new pages a place in docs/make_site.py"
+
+
+def test_the_site_gathers_what_was_asked_and_measured():
+    text = make_site.validation()
+    for page, cell in (("benchmarks", "any order of arrival gives the same state"), ("opc", "li1, `tt_um_CPU`")):
+        if "measured" in (ROOT / "docs" / f"{page}.md").read_text().lower():
+            assert f"From [{page}]({page}.md)." in text or cell not in text
+    assert "any order of arrival gives the same state" in text and text.count("From [") >= 3
+
+
+def test_the_reference_has_every_public_name():
+    text = make_site.api("")
+    for name in make_site.names_of(actinic):
+        assert f"## {name}\n" in text, name
+    assert "## correct" in text and "```python\ncorrect(" in text and "### Layout.moved" in text
