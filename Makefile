@@ -45,7 +45,7 @@ test-all: $(VENV)/sky130.stamp
 	$(BIN)/python -m pytest $(BOTH)
 
 bench: $(BIN)/actinic
-	set -e; for name in imaging vector euv resist models presets constants iccad13 chips seams opc fullchip smo calibration window roughness stochastics variance verify focus uniformity inspection federated scale overlay store control monitor predict diagnose loop patterns; do $(BIN)/python benchmarks/$$name.py; done
+	set -e; for name in imaging vector euv resist models presets constants iccad13 chips seams opc fullchip smo calibration window roughness stochastics variance verify focus uniformity inspection federated scale overlay store control monitor predict diagnose loop patterns assistant; do $(BIN)/python benchmarks/$$name.py; done
 
 $(VENV)/docs.stamp: $(BIN)/actinic
 	$(PIP) -c constraints.txt -e '.[docs]'

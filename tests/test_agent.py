@@ -165,7 +165,8 @@ CHART = ("control_chart", {"chart": "shewhart", "arl": 370.4, "shift_sigma": 1})
 ASKED = "What is the run length of a Shewhart chart with an in-control ARL of 370.4 at a shift of 1 sigma?"
 
 
-def test_an_answer_is_traced_logged_and_replayed(root):
+def test_an_answer_is_traced_logged_and_replayed(root, monkeypatch):
+    monkeypatch.setattr(audit, "Workshop", Inline)
     made = talk(root, scripted([CHART], "The run length at the shift is 43.9 points."))
     answer = made.ask(ASKED)
     assert answer.verified and UNTRACED not in answer.text
@@ -192,7 +193,7 @@ def test_an_invented_number_is_caught_asked_about_once_and_marked(root):
 def test_numbers_are_not_laundered_through_arithmetic_or_arguments(root):
     calculation = {"operation": "sum", "operands": [{"asked": 155}]}
     made = talk(root, scripted([("calculate", calculation)], "The run length is 155 points."))
-    assert not made.ask(ASKED).verified
+    assert not made.ask(ASKED).verified and "does not stand in the question" in made.guard.calls[0].error
     asked = ("control_chart", {"chart": "shewhart", "arl": 155, "shift_sigma": 1})
     other = talk(root, scripted([asked], "The run length at the shift is 155 points."))
     answer = other.ask(ASKED)

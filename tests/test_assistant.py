@@ -206,6 +206,15 @@ def test_writing_needs_an_approval_of_exactly_these_arguments(fab):
     assert again.kind == "PermissionDenied" and len(Ledger(fab.folder / "book.jsonl").entries()) == 1
 
 
+def test_an_approval_is_good_for_one_call(root):
+    done = []
+    tool = Tool("press", "", Nothing, lambda given, results, asked: done.append(1) or {}, writes=True, here=True)
+    key = guard_of(root, tools={"press": tool}).approval("press", {})
+    guard = guard_of(root, tools={"press": tool}, approved=[key])
+    assert guard.call("press", {}).error == "" and guard.call("press", {}).kind == "PermissionDenied"
+    assert done == [1]
+
+
 def test_an_approval_is_of_the_files_that_were_seen(fab):
     key = guard_of(fab).approval("record_setpoints", RECORD)
     (fab.folder / "c.toml").write_text('stage = "closed"\n[terms.k1]\ngain = -1.0\n')

@@ -83,13 +83,17 @@ class Guard:
         self.root, self.log, self.budget = root, log or Log(None), budget
         self._tools = TOOLS if tools is None else tools
         self._approved, self._ask = set(approved), ask
-        self._workshop = Workshops(root, workers)
+        self._workshop: Any = Workshops(root, workers)
         self.calls: list[Call] = []
         self.asked: list[float] = []
         self.read: str | None = None  # the call that read what somebody else wrote
         self._counter = threading.Lock()
         self._given = 0
         self.begin()
+
+    def use(self, workshop: Any) -> None:
+        """Compute elsewhere: by whatever has a workshop's `call` and `close`."""
+        self._workshop = workshop
 
     def begin(self) -> None:
         """A new question: its budget begins. What was read stays read: the model still remembers it."""

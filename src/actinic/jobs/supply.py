@@ -20,7 +20,8 @@ from .folder import refuse_existing
 
 # SPDX identifiers that may be depended on.
 ALLOWED = (
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD", "CC0-1.0", "HPND", "ISC", "LGPL-2.1-or-later",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD", "CC0-1.0", "CNRI-Python", "HPND", "ISC",
+    "LGPL-2.1-or-later",
     "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "Zlib",
 )  # fmt: skip
 # Allowed although its licence is not: why.

@@ -183,7 +183,8 @@ def measure_lines(given: MeasuredLines, bench: Bench) -> dict[str, Any]:
 def lines_window(given: SweptLines, bench: Bench) -> dict[str, Any]:
     work = _lines(given, given, bench)
     cuts = bench.scratch / "cuts.csv"
-    reach = 1e-3 * (0.5 * given.pitch_nm if given.pitch_nm else 2 * given.width_nm + 200)
+    halo = work.setup().tiles.halo_nm  # which a cut-line may not exceed
+    reach = 1e-3 * min(0.5 * given.pitch_nm if given.pitch_nm else 2 * given.width_nm + 200, 0.49 * halo)
     cuts.write_text(f"line,{-reach:.6f},0,{reach:.6f},0,{given.width_nm:g},{given.tolerance_percent:g}\n")
     sweep = jobs.Sweep(tolerance_percent=given.tolerance_percent, dof_nm=given.dof_nm)
     found = jobs.window(work, bench.scratch / "run", sweep, gauges=cuts, progress=bench.progress)
