@@ -505,3 +505,47 @@ def test_ask_end_to_end_connects_to_the_endpoint_alone(tmp_path):
     assert f"('127.0.0.1', {port})" in connections
     assert set(re.findall(r"\('127\.0\.0\.1', (\d+)\)", connections)) == {str(port), "9"}
     assert audit.verify(result["log"])["good"]
+
+
+def test_chat_goes_on_after_a_failure_and_keeps_what_was_found(tmp_path, capsys, monkeypatch):
+    """The verb with the conversation's own parts, but for the process of the tools and the lock on sockets."""
+    import io
+
+    from actinic.assistant import guard, sockets
+
+    monkeypatch.setattr(guard, "Workshops", lambda root, size: Inline(root))
+    monkeypatch.setattr(sockets, "only", lambda url: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{ASKED}\nAnd now?\nWhat was it?\n\n"))
+    answer = stream({"content": "The run length is 43.9 points."})
+    with Server(call_in_pieces(*CHART), answer, failing(400, '{"error": {"message": "no"}}'), answer) as server:
+        code = app.main(["chat", "--json", "--root", str(tmp_path), "--endpoint", server.url, "--model", "m"])
+    told = capsys.readouterr()
+    result = json.loads(told.out)
+    assert code == 0 and [one["question"] for one in result["answers"]] == [ASKED, "What was it?"]
+    assert all(one["verified"] for one in result["answers"]), "the second by the first one's call"
+    assert "refused the request" in told.err and "control_chart(" in told.err
+    assert audit.verify(result["log"])["good"]
+
+
+@pytest.mark.parametrize("verb", [["ask", "?"], ["chat"], ["mcp"]])
+def test_verbs_name_the_extra_that_is_missing(verb, tmp_path, capsys, monkeypatch):
+    for name in (
+        "pydantic_ai",
+        "mcp",
+        "actinic.assistant.agent",
+        "actinic.assistant.endpoint",
+        "actinic.interfaces.mcp",
+    ):
+        for loaded in [n for n in sys.modules if n == name or n.startswith(f"{name}.")]:
+            monkeypatch.delitem(sys.modules, loaded)
+    for name in ("pydantic_ai", "mcp"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for package, name in (
+        ("actinic.assistant", "agent"),
+        ("actinic.assistant", "endpoint"),
+        ("actinic.interfaces", "mcp"),
+    ):
+        monkeypatch.delattr(f"{package}.{name}", raising=False)
+    assert app.main([*verb, "--root", str(tmp_path)]) == 4
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "pip install 'actinic[assistant]'" in line

@@ -79,6 +79,9 @@ class Show:
     def result(self, id: str, error: str, seconds: float) -> None:
         """It gave a result, or an error."""
 
+    def again(self, numbers: int) -> None:
+        """The model is asked again, for so many numbers were given by no tool."""
+
     def progress(self, what: str, done: int, total: int) -> None:
         """How far a tool is."""
 
@@ -110,6 +113,7 @@ class Conversation:
             missing = [one for one in self._traced(text, question) if one.tool_call is None]
             if not missing:
                 break
+            self.show.again(len(missing))
             said = "; ".join(f"{one.text} ({one.why})" for one in missing[:10])
             text, more = await self._run(REPAIR.format(numbers=said))
             tokens += more

@@ -32,6 +32,9 @@ def assistant() -> SimpleNamespace:
         def result(self, id: str, error: str, seconds: float) -> None:
             print(f" -> {id}: {error[:200] or 'done'} ({seconds:.1f} s)", file=sys.stderr, flush=True)
 
+        def again(self, numbers: int) -> None:
+            print(f"\n  asked again: {numbers} numbers that no tool gave", file=sys.stderr, flush=True)
+
     def guard_of(root: Path, budget: Budget, approve: list[str] | None, log: str | None, ask=None) -> Guard:
         import os
 
