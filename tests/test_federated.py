@@ -1,7 +1,10 @@
 """Learning together: what is learnt, what leaves a site, what a server is told, and what it survives."""
 
+import base64
+import gzip
 import json
 import math
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +40,7 @@ from actinic.learn.federated.task import flat, shaped
 from actinic.learn.federated.tasks import Calibration, Hotspot
 from actinic.learn.federated.tasks.hotspot import Clips
 from actinic.operate.calibration import Lines, Measurement
+from canaries import leaks
 from federated_lines import Heights, Points
 
 PLAN = Plan("test", 30)
@@ -272,6 +276,49 @@ def test_bytes_do_not_depend_on_the_data():
     assert len(sizes) == 1
 
 
+# Canaries
+
+
+def test_the_search_finds_what_is_hidden():
+    canary = np.random.default_rng(0).bytes(256)
+    for hidden in (
+        canary[40:120],
+        gzip.compress(canary),
+        zlib.compress(b"x" + canary),
+        base64.b64encode(b"x" + canary),
+    ):
+        assert leaks(b"before" + hidden + b"after", canary)
+    assert leaks(canary.hex().encode(), canary)
+    assert not leaks(np.random.default_rng(1).bytes(100_000), canary)
+
+
+@pytest.mark.parametrize("leaking", [False, True])
+def test_no_data_in_what_the_server_gets_and_keeps(tmp_path, monkeypatch, leaking):
+    """Also of a client that writes its data into the declared arrays, which no gate can see: it is found."""
+    random, task = np.random.default_rng(5), Heights()
+    monkeypatch.setattr(task, "start", lambda: ({"slope": np.zeros(40)}, {"height": np.zeros(1)}))
+    monkeypatch.setattr(
+        task, "gradients", lambda shared, head, points, rows: np.ones((len(rows), 41)) * points.y.mean()
+    )
+    data = [Points(random.standard_normal(40), random.standard_normal(40)) for _ in range(3)]
+    if leaking:
+        copied = lambda task, parts, examples, *_, **__: ({"slope": examples.y + parts[0]["slope"]}, parts[1])  # noqa: E731
+        monkeypatch.setattr("actinic.learn.federated.site.descend", copied)
+    sites = {f"s{n}": Site(f"s{n}", task, p, Terms(3), secret=bytes(32)) for n, p in enumerate(data)}
+    got = []
+
+    def ask(requests):
+        replies = answers(sites)(requests)
+        got.extend(replies.values())
+        return replies
+
+    conduct(task, list(sites), ask, replace(PLAN, rounds=1), folder=tmp_path)
+    kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert kept and len(got) == 3
+    assert any(leaks(sent, points.y.tobytes()) for sent in got for points in data) == leaking
+    assert not any(leaks(file, points.y.tobytes()) for file in kept for points in data), "the mean of three is no copy"
+
+
 # Privacy
 
 
@@ -447,3 +494,17 @@ def test_simulate_calibration(tmp_path, capsys):
 def test_simulate_says_what_is_wrong(words, problem, capsys):
     assert main(["federate", "simulate", *words.split()]) in (2, 3)
     assert problem in capsys.readouterr().err
+
+
+def test_without_flower_the_verb_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ACTINIC_FLOWER", str(tmp_path / "none"))
+    for name in ("a", "b", "pem"):
+        (tmp_path / name).write_text("x")
+    tls = [word for option in ("cert", "key", "ca") for word in (f"--{option}", str(tmp_path / "pem"))]
+    sites = [word for name in "ab" for word in ("--site", f"{name}={tmp_path / name}")]
+    assert main(["federate", "server", *sites, *tls, "--out", str(tmp_path / "out")]) == 4
+    assert "install Flower in an environment of its own" in capsys.readouterr().err
+    assert main(["federate", "server", "--site", "a", *tls, "--out", str(tmp_path / "out")]) == 2
+    assert "write NAME=KEY" in capsys.readouterr().err
+    assert main(["federate", "server", *sites[:2], *tls, "--out", str(tmp_path / "out")]) == 2
+    assert "give 2 or more" in capsys.readouterr().err

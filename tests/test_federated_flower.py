@@ -1,7 +1,5 @@
 """Learning together over Flower on loopback: TLS, registered keys, a server that dies; and what leaves a site."""
 
-import base64
-import gzip
 import json
 import os
 import signal
@@ -9,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from actinic.learn import unpack
 from actinic.learn.federated import Plan, Site, Terms, conduct
 from actinic.learn.federated.tasks import Calibration
 from actinic.operate.calibration import read_gauges, to_csv
+from canaries import leaks
 from test_cli import ROOT
 
 # Says of every process below which addresses it binds, connects to and asks for by name.
@@ -35,40 +33,6 @@ def hook(event, args, folder=os.environ["WITNESS"]):
             file.write(f"{event} {place!r}\\n")
 sys.addaudithook(hook)
 """
-
-
-def windows(canary: bytes, size: int = 32) -> list[bytes]:
-    """What to look for: pieces of a secret, raw, in hexadecimal and in base64 at any offset."""
-    pieces = [canary[at : at + size] for at in range(0, len(canary) - size, size // 2)]
-    coded = [base64.b64encode(piece[shift:])[4:-8] for piece in pieces for shift in range(3)]
-    return [*pieces, *(piece.hex().encode() for piece in pieces), *coded]
-
-
-def leaks(content: bytes, canary: bytes) -> bool:
-    """Whether bytes hold any window of a secret, packed or not."""
-    unpacked = [content]
-    for mark, how in ((b"\x1f\x8b", 31), (b"\x78\x9c", 15), (b"\x78\xda", 15), (b"\x78\x01", 15)):
-        at = content.find(mark)
-        while at >= 0:
-            try:
-                unpacked.append(zlib.decompressobj(how).decompress(content[at:], 2**20))
-            except zlib.error:
-                pass
-            at = content.find(mark, at + 1)
-    return any(window in one for one in unpacked for window in windows(canary))
-
-
-def test_the_search_finds_what_is_hidden():
-    canary = np.random.default_rng(0).bytes(256)
-    for hidden in (
-        canary[40:120],
-        gzip.compress(canary),
-        zlib.compress(b"x" + canary),
-        base64.b64encode(b"x" + canary),
-    ):
-        assert leaks(b"before" + hidden + b"after", canary)
-    assert leaks(canary.hex().encode(), canary)
-    assert not leaks(np.random.default_rng(1).bytes(100_000), canary)
 
 
 def site_files(folder: Path, canary: bytes, number: int) -> Path:

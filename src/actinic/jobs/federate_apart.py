@@ -127,6 +127,8 @@ def federate_site(
     _examples(task, site.data)
     for file in (site.key, authority):
         _readable(file)
+    _program("flower-supernode")
+    _able()
     out = Path(out).absolute()
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (out / "secret").exists():
@@ -166,6 +168,8 @@ def federate_server(
         _readable(file)
     if len({m.name for m in members}) != len(members) or len(members) < serving.least:
         raise ConfigError(f"{len(members)} sites: give {serving.least} or more, each with a name of its own")
+    _program("flower-superlink")
+    _able()
     out = Path(out).absolute()
     (out / "flwr").mkdir(mode=0o700, parents=True, exist_ok=True)
     (out / "app").mkdir(exist_ok=True)
@@ -291,6 +295,15 @@ def _program(name: str) -> str:
             "its folder of programs (docs/federated.md)"
         )
     return str(found)
+
+
+def _able() -> None:
+    """MissingError where the environment of Flower's programs has no Actinic that runs: its apps would die unheard."""
+    words = [_program("python"), "-c", "import actinic.jobs.federate_apart, actinic.learn.federated.flower"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise MissingError(f"{_programs()}: Actinic does not run there ({last}): see docs/federated.md")
 
 
 def _readable(file: Path) -> None:

@@ -17,6 +17,7 @@ from ....errors import ConfigError
 from ....forward import Corner, Imaging, Process, prepare
 from ....layout import Layout, coverage, manhattan
 from ....optics import Scanner
+from ....resist import ThresholdResist
 from ....types import Grid
 from ..task import Arrays, Recipe
 
@@ -54,6 +55,8 @@ class Hotspot:
     def __init__(self, process: Process):
         if not isinstance(process.scanner, Scanner):
             raise ConfigError("these optics are kernels of one tile; hotspots need a scanner, such as krf-dry")
+        if not isinstance(process.resist, ThresholdResist):
+            raise ConfigError("the hotspot task needs a resist that is a blur and a threshold, as krf-dry has")
         self.process = process
 
     def start(self) -> tuple[Arrays, Arrays]:
