@@ -19,13 +19,13 @@ _STYLES = ((SOFT, ":"), (PRINTED, "--"), (INK, "-."), (MASK, "-"))
 
 def in_spec(lots: Mapping[str, Series], masks: Sequence[int], ax: Axes | None = None) -> Axes:
     """Share of gauges in spec over the lots of each arm (lot number, percent); `masks` are lots that got a new mask."""
-    ax = _axes(ax, 0.55, right=0.2, top=0.5)
+    ax = _axes(ax, 0.55, right=0.2, top=0.75)
     for (name, (lot, share)), (colour, line) in zip(lots.items(), _STYLES, strict=False):
-        ax.plot(lot, share, line, color=colour, linewidth=1.2, label=name)
+        ax.plot(lot, share, line, marker="o", markersize=2.2, color=colour, linewidth=0.8, label=name)
     for n, lot in enumerate(masks):
         ax.axvline(lot, color=MASK, linewidth=0.7, alpha=0.5, label="new mask" if n == 0 else None)
     ax.set(xlabel="lot, in order of exposure", ylabel="gauges in spec (%)", ylim=(0, 102))
-    _legend(ax, None)
+    _legend(ax, None, columns=2)
     return ax
 
 
