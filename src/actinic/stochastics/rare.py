@@ -25,10 +25,10 @@ STEPS, LARGEST, SCALINGS, CLOSE = 12, 0.7, 8, 0.01
 FEWEST = 1e-3
 # The tilt is scaled until about this share of draws fails, judged from so many at a time.
 WANTED, PILOT, PILOTS = 0.4, 128, 8
-# Draws at first, and how many times more each time the estimate is not yet good enough.
-FIRST, MORE = 1024, 2
+# Draws at first, and at least; and how many times as many as seem enough: weights have a long tail that few draws miss.
+FIRST, SPARE = 1024, 6
 # A draw that carries a larger share of the estimate than this spoils it.
-LARGEST_SHARE = 0.05
+LARGEST_SHARE = 0.1
 # Failures less likely than this are not refined: whatever else the model leaves out comes first.
 NEVER = 1e-15
 
@@ -140,21 +140,35 @@ def probability(
     most: int = 1 << 16,
     told: Callable[[int], None] = lambda draws: None,
 ) -> Probability:
-    """Of a failure, by draws about its likeliest way, until its standard error is small enough or `most` are drawn."""
+    """Of a failure, by so many draws about its likeliest way as its standard error takes, at most `most`."""
     tilt = _scaled(failure, likeliest(failure), random)
-    weights, wanted = np.zeros(0), FIRST
-    while True:
-        for draw in failure.chance.draws(wanted - weights.size, random, tilt):
-            fails = failure.happened(draw.surplus)
-            weights = np.r_[weights, np.where(fails, np.exp(draw.log_weight), 0.0)]
+
+    def drawn(count: int) -> np.ndarray:
+        weights = np.zeros(0)
+        for draw in failure.chance.draws(count, random, tilt):
+            weights = np.r_[weights, np.where(failure.happened(draw.surplus), np.exp(draw.log_weight), 0.0)]
             told(weights.size)
-        total = weights.sum()
-        share = weights.max() / total if total else 1.0
-        sigma = weights.std() / np.sqrt(weights.size) / weights.mean() if total else np.inf
-        found = Probability(float(weights.mean()), float(sigma), weights.size, int((weights > 0).sum()), float(share))
-        if (sigma <= relative_sigma and found.trusted) or 0 < found.value < NEVER or wanted >= most:
-            return found
-        wanted = min(MORE * wanted, most)
+        return weights
+
+    first = drawn(FIRST)
+    while (found := _estimate(first)).draws < most // 4 and not 0 < found.value < NEVER:
+        if found.relative_sigma <= 2 * relative_sigma and found.trusted:
+            break
+        first = np.r_[first, drawn(first.size)]
+    # How many draws are enough is judged by others than those that count: else lucky ones would end it too early.
+    enough = SPARE * found.draws * min(found.relative_sigma / relative_sigma, 1e3) ** 2
+    if 0 < found.value < NEVER:
+        enough = FIRST
+    return _estimate(drawn(int(np.clip(enough, FIRST, most))))
+
+
+def _estimate(weights: np.ndarray) -> Probability:
+    total = float(weights.sum())
+    failed = int((weights > 0).sum())
+    if not total > 0:
+        return Probability(0.0, np.inf, weights.size, 0, 1.0)
+    sigma = weights.std() / np.sqrt(weights.size) / weights.mean()
+    return Probability(float(weights.mean()), float(sigma), weights.size, failed, float(weights.max()) / total)
 
 
 def _scaled(failure: Failure, tilt: Tilt, random: np.random.Generator) -> Tilt:
