@@ -28,14 +28,12 @@ from .model import Model
 from .near import within
 from .recipe import Opc
 from .sites import edge_under, sites_of
-from .step import constrained, mended
+from .step import MARGIN_NM, constrained, mended
 
 # Levenberg's damping: relative, and towards where an edge was drawn, as nm of edge with an error of 1 nm per nm.
 DAMPING, HOME = 0.02, 0.05
 # Below this part of the usual slope of the image an error in nm says nothing.
 FLAT = 0.25
-# Distances are kept by so much more than asked, so that rounding to the grid cannot lose a line.
-MARGIN_NM = 1e-3
 # How far the print of a piece of edge reaches along it (standard deviation, lambda / NA), and how much it moves for
 # each nm: fitted to the derivatives for 80 nm pieces at krf-dry.
 SPREAD, FACTOR = 0.223, 1.11

@@ -12,9 +12,11 @@ import scipy.sparse as sparse
 
 from ...errors import NumericalError
 
+# Distances are kept by so much more than asked, so that rounding to the grid cannot lose a line.
+MARGIN_NM = 1e-3
 # A distance short by no more than this, in nm, is not broken: it lacks only the margin that is kept to it.
 STANDS = 0.01
-# What a nm of a broken distance costs, in units of the largest pull: more than any edge gains by keeping it broken.
+# What a nm of a broken distance costs, in units of the largest pull or push: more than edges gain by keeping it broken.
 BROKEN = 10.0
 # Parts of the matrix smaller than this, by its diagonal, are left out: half of it, and what that changes is less than
 # the damping does.
@@ -42,7 +44,8 @@ def constrained(a: sparse.csc_matrix, b: np.ndarray, pairs, low: np.ndarray, hig
     bounds = np.concatenate([-least, -low[free], np.zeros(k), high[free]])
     scale = np.median(a.diagonal())
     whole = sparse.block_diag([sparse.triu(_strong(a[free][:, free])), sparse.csc_matrix((k, k))]).tocsc()
-    pull = np.concatenate([b[free], np.full(k, -BROKEN * abs(b[free]).max())])
+    most = max(abs(b[free]).max(), a.diagonal()[free].max() * np.maximum(high, -low)[free].max())
+    pull = np.concatenate([b[free], np.full(k, -BROKEN * most)])
     settings = clarabel.DefaultSettings()
     settings.verbose, settings.max_threads = False, 1
     # Lengths and pulls are of one size each: nothing to balance, and nothing to be gained from the last digit.

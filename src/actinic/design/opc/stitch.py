@@ -8,18 +8,19 @@ rounding costs, a jog's own length among them, is given back.
 from collections.abc import Sequence
 
 import numpy as np
+import scipy.sparse as sparse
 
 from ...layout import Layout, merged
 from ...scale import Tile
 from .bounds import distances
 from .edges import Edges, boxes, edges_of, healed
 from .recipe import Opc
-from .step import mended
+from .step import MARGIN_NM, constrained, mended
 
 # Steps shorter than this part of a jog are evened out; longer ones are jogs that rounding cost a line, and get it back.
 STEP = 0.5
 # Edges this near to a seam, in rules (the larger of width and space), are looked at.
-NEAR = 4.0
+NEAR = 8.0
 
 
 def stitched(parts: Sequence[Layout], tiles: Sequence[Tile], opc: Opc) -> Layout:
@@ -36,14 +37,18 @@ def stitched(parts: Sequence[Layout], tiles: Sequence[Tile], opc: Opc) -> Layout
     rings = (healed(ring * whole.dbu_nm, STEP * opc.jog_nm) for ring in found)
     edges = edges_of([ring for ring in rings if min(np.ptp(ring, axis=0)) >= opc.jog_nm])
     edges = edges.at(np.round(edges.position_nm / limits.grid_nm) * limits.grid_nm)
-    i, j, least = distances(edges, limits.width_nm, limits.space_nm, opc.jog_nm, 0.0)
+    i, j, least = distances(edges, limits.width_nm, limits.space_nm, opc.jog_nm, apart)
     pairs = i, j, least - (edges.position_nm[j] - edges.position_nm[i])
     if (pairs[2] > 1e-6).any():
-        # Only what lies at a seam moves, and what is then too near to it, and by no more than a jog.
+        # Only what lies at a seam moves, and what is then too near to it, and by no more than a rule.
         near, bad = _close(edges, seams, NEAR * apart), pairs[2] > 1e-6
         near[i[bad & near[j]]] = near[j[bad & near[i]]] = True
-        free = np.where(near, opc.jog_nm, 0.0)
-        move = mended(np.zeros(len(edges)), pairs, -free, free)
+        free = np.where(near, apart, 0.0)
+        # As little as the rules ask for, long edges least, and a hair more where that is rounded.
+        i, j, short = pairs
+        pairs = i, j, np.where(short > 1e-6, short + MARGIN_NM, short)
+        least = constrained(sparse.diags(edges.length_nm).tocsc(), np.zeros(len(edges)), pairs, -free, free)
+        move = mended(least, pairs, -free, free)
         edges = edges.at(edges.position_nm + move)
     made = edges.layout(limits.grid_nm, whole.dbu_nm)
     return merged([*kept, *made.contours], whole.dbu_nm)
