@@ -16,10 +16,10 @@ DOCS = Path(__file__).parent
 
 # Where each page stands, in reading order.
 GROUPS = {
-    "Design a mask": ("opc", "ilt", "smo", "verify", "window", "masks", "patterns", "rl"),
+    "Design a mask": ("opc", "ilt", "smo", "verify", "window", "masks"),
     "Run the fab": ("loop", "control", "overlay", "focus", "uniformity", "inspect", "store", "monitor", "predict",
                     "diagnose", "calibration", "metrology"),
-    "Scale and operate": ("scale", "cluster", "airgap", "federated", "assistant"),
+    "Scale and operate": ("scale", "cluster", "airgap", "learn", "federated", "assistant"),
     "Concepts": ("conventions", "imaging", "vector", "euv", "stochastics", "resist", "presets", "setup", "truths"),
     "Reference": ("python", "cli", "data"),
     "Benchmarks": ("benchmarks",),

@@ -250,7 +250,7 @@ def test_documented_options_exist():
 
 
 def test_every_verb_is_in_the_readme():
-    groups = "data", "wafer", "audit", "federate"
+    groups = "data", "wafer", "audit", "federate", "train"
     verb = rf"^## (actinic (?:(?:{'|'.join(groups)}) )?\w+)$"
     verbs = set(re.findall(verb, reference.help_text(), re.MULTILINE)) - {f"actinic {group}" for group in groups}
     assert set(re.findall(r"^\| `(actinic [\w ]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)) == verbs

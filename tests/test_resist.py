@@ -409,7 +409,7 @@ def test_typical_resists(krf):
             assert made.kind == kind and not made.anchored
     assert typical("chemistry", arf) != typical("chemistry", data)
     with pytest.raises(ConfigError, match="no typical chemistry resist"):
-        typical("chemistry", data | {"scanner": {"projector": {"wavelength_nm": 13.5}}})
+        typical("chemistry", data | {"scanner": {"projector": {"wavelength_nm": 157.6}}})
     with pytest.raises(ConfigError, match=r"needs process\.resist\.anchor"):
         typical("compact", data | {"resist": {"kind": "threshold", "threshold": 0.3}})
 

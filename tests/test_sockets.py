@@ -62,7 +62,7 @@ QUICK = [
     "wafer export marks.parquet --store s.duckdb", "wafer invalidate L00001 --reason scratched --store s.duckdb",
     "wafer incident --out incident", "wafer diagnose incident/events.csv incident/maps.csv incident/innovations.csv",
     "wafer inspect spots.json --budget 9 --out inspection", "wafer convert inspection/plan.klarf old.klarf --to 1.2",
-    "wafer monitor traces.npz",
+    "wafer monitor traces.npz", "ask hello --dry-run",
 ]  # fmt: skip
 SLOW = [
     ("correct", *BARS, *OPC, "--method", "opc", "--workers", "2", "--out", "run"),
@@ -75,6 +75,7 @@ SLOW = [
      "--out", "printed"),
     ("wafer", "focus", "printed/cds.csv", "--features", "features.csv", "--optics", "krf-dry"),
     ("wafer", "uniformity", "printed/cds.csv"),
+    ("generate", "--count", "2", "--width", "170", "--space", "170", "--seed", "1", "--out", "patterns.oas"),
 ]  # fmt: skip
 # Why a verb is not run here; one that has its line above must not stand here.
 NOT_RUN = {
@@ -85,6 +86,11 @@ NOT_RUN = {
     "stochastics": "minutes of computing",
     "wafer predict": "needs traces of five lots; reads files as wafer monitor does",
     "federate simulate": "minutes of computing; its sites are in one process",
+    "train patterns": "minutes of computing",
+    "chat": "asks the endpoint it is given, as ask does: tests/test_agent.py",
+    "mcp": "serves; its tools run where no socket opens: tests/test_mcp.py",
+    "federate server": "serves sites: tests/test_federated_flower.py",
+    "federate site": "asks its server: tests/test_federated_flower.py",
     "audit verify": "needs an assistant's log",
     "audit replay": "needs an assistant's log",
 }

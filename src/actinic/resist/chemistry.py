@@ -38,9 +38,9 @@ class ChemicalResist(eqx.Module):
     development: Development
     c_cm2_mj: Annotated[Scalar, Field(gt=0, lt=10, json_schema_extra={"unit": "cm2/mJ"})] = leaf()
     quencher: NotNegative = leaf(default=0.0)
-    electrons_nm: Blur | None = leaf(default=None)
     dose_mj_cm2: Annotated[Positive, Field(json_schema_extra={"unit": "mJ/cm2"})] | None = leaf(default=None)
     anchor: DenseLine | None = None
+    electrons_nm: Blur | None = leaf(default=None)
     pitch_nm: Annotated[float, Field(gt=0, le=200)] = eqx.field(static=True, default=5.0)
     tone: Literal["positive", "negative"] = eqx.field(static=True, default="positive")
     kind: Literal["chemistry"] = eqx.field(static=True, default="chemistry")

@@ -54,7 +54,7 @@ Every verb also takes
 \b
 Environment:
   ACTINIC_DATA   folder of published data sets
-  ACTINIC_ENDPOINT, ACTINIC_MODEL, ACTINIC_API_KEY  the assistant's model: address, name, key if it needs one
+  ACTINIC_ENDPOINT, ACTINIC_MODEL, ACTINIC_API_KEY  the assistant's model
   ACTINIC_CACHE  folder for compiled code (default: in ~/.cache; empty: none)
   ACTINIC_NAMES  omit: reports name no file and no cell
   ACTINIC_FLOWER folder of the programs of Flower (see federate)
