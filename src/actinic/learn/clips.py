@@ -34,6 +34,7 @@ def cell_clips(cells: Sequence[tuple[Path, str]], layer: str, count: int, size_n
     found: list[Squish] = []
     while len(found) < count:
         row = cell_row(cells, rng, LAYERS[layer])
+        assert row.bbox_nm is not None
         x1 = round(row.bbox_nm[2])
         for _ in range(min(PER_ROW, count - len(found))):
             x, y = (5 * int(rng.integers((far - size_nm) // 5 + 1)) for far in (x1, 2 * ROW_NM))

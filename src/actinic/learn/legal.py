@@ -89,9 +89,9 @@ def _corners(ground: np.ndarray) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _pieces(topology: np.ndarray) -> Iterator[np.ndarray]:
-    labels, count = ndimage.label(topology)
+    labels, count = ndimage.label(topology)  # type: ignore[misc]
     yield from (labels == n for n in range(1, count + 1))
-    labels, count = ndimage.label(~np.pad(topology, 1), np.ones((3, 3)))
+    labels, count = ndimage.label(~np.pad(topology, 1), np.ones((3, 3)))  # type: ignore[misc]
     yield from (labels[1:-1, 1:-1] == n for n in range(1, count + 1) if n != labels[0, 0])
 
 
@@ -158,8 +158,8 @@ def _programme(like, rows, fixed, choices: int, areas=()) -> np.ndarray | None:
     """Integers d >= 1 nearest to `like`, each row's sum over a range of them (and a share of a choice) at its least."""
     n = len(like)
     total = 2 * n + choices  # lengths, their distances from what they should be like, choices
-    matrix = sparse.lil_matrix((len(rows) + len(fixed) + len(areas) + 2 * n, total))
-    low, high = np.full(matrix.shape[0], -np.inf), np.full(matrix.shape[0], np.inf)
+    height = len(rows) + len(fixed) + len(areas) + 2 * n
+    matrix, low, high = sparse.lil_matrix((height, total)), np.full(height, -np.inf), np.full(height, np.inf)
     for at, (part, least, choice) in enumerate(rows):
         matrix[at, list(part)] = 1
         if choice is not None:
