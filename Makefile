@@ -11,9 +11,8 @@ export ACTINIC_DATA
 .PHONY: site bundle demo test test-all bench lint
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
 # With WHEELS=FOLDER, of an offline bundle (`make bundle`), nothing is fetched and every wheel must have its hash.
-
-
 $(BIN)/actinic: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 ifdef WHEELS

@@ -27,6 +27,11 @@ class Cost:
     wall_s: float
     compile_s: float
 
+    def step(self, name: str, since: "Cost | None" = None) -> dict:
+        """A step of a run as results tell it: what was spent `since` an earlier reading of the same clock."""
+        before = since or Cost(0.0, 0.0, 0.0)
+        return {"step": name, "cpu_s": self.cpu_s - before.cpu_s, "wall_s": self.wall_s - before.wall_s}
+
 
 class Clock:
     """Started when made; `cost()` tells what this process and its finished children have spent since."""

@@ -1,12 +1,12 @@
 """What a conversation's log proves: that no line was changed, and that the tools give the same results again."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..errors import ActinicError, InputError
+from ..jobs.work import Progress, quiet
 from ..operate.ledger import Entry, Ledger, digest
 from .files import Root
 from .tools import TOOLS, parsed
@@ -27,9 +27,7 @@ def verify(file: Path) -> dict[str, Any]:
     }
 
 
-def replay(
-    file: Path, root: Root, progress: Callable[[str, int, int], None] = lambda what, done, total: None
-) -> dict[str, Any]:
+def replay(file: Path, root: Root, progress: Progress = quiet) -> dict[str, Any]:
     """Call every tool of a log again and compare the results; tools that write are not called.
 
     `calls` tells of each: same, different, or skipped, and why. InputError on a log that does not verify.
@@ -70,7 +68,6 @@ def _again(entry: Entry, results: dict[str, dict], asked: list[float], workshop:
         if tool.here:
             now = tool.run(parsed(tool, arguments), {n: body["result"] for n, body in results.items()}, asked)
         else:
-            quiet = lambda what, done, total: None  # noqa: E731
             now, _ = workshop.call(name, arguments, tool.seconds, quiet, threading.Event())
     except ActinicError as error:
         return told | {"outcome": "different", "why": str(error)}

@@ -2,7 +2,6 @@
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 from ..operate.ledger import Ledger
 from .files import Root
@@ -13,4 +12,4 @@ def new_log(root: Root, what: str) -> Ledger:
     folder = root.own / "log"
     folder.mkdir(mode=0o700, exist_ok=True)
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    return Ledger(Path(folder) / f"{now}-{what}-{os.getpid()}.jsonl")
+    return Ledger(folder / f"{now}-{what}-{os.getpid()}.jsonl")

@@ -10,6 +10,7 @@ from typing import Any
 
 # Set to omit, no report names a file or a cell.
 VARIABLE, OMIT = "ACTINIC_NAMES", "omit"
+_SUFFIXES = (".oas", ".gds", ".gz", ".glp", ".csv", ".toml", ".json", ".parquet", ".klarf")
 
 
 def without_names(report: Any) -> Any:
@@ -61,6 +62,3 @@ def known_names(report: Any) -> dict[str, str]:
             name = PurePath(path).name
             learn("file", path, name, name.split(".")[0])
     return dict(sorted(found.items(), key=lambda item: -len(item[0])))
-
-
-_SUFFIXES = (".oas", ".gds", ".gz", ".glp", ".csv", ".toml", ".json", ".parquet", ".klarf")

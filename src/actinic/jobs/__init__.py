@@ -46,6 +46,7 @@ from .loop import check_loop as check_loop
 from .loop import run_loop as run_loop
 from .measure import explain as explain
 from .measure import measure as measure
+from .measure import worst_first as worst_first
 from .measurements import WantedMarks as WantedMarks
 from .measurements import convert as convert
 from .measurements import export as export

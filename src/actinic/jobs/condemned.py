@@ -67,12 +67,8 @@ def corrected_anew(
         "keep_nm": keep_nm,
         "old_mask": before.json,
         "steps": [
-            {"step": "old mask verified", "cpu_s": checked.cpu_s, "wall_s": checked.wall_s},
-            {
-                "step": "condemned blocks corrected",
-                "cpu_s": both.cpu_s - checked.cpu_s,
-                "wall_s": both.wall_s - checked.wall_s,
-            },
+            checked.step("old mask verified"),
+            both.step("condemned blocks corrected", checked),
         ],
     }
     return mask, [*lost, *failed], told

@@ -12,9 +12,7 @@ from ..learn import federated
 from ..learn.federated import Plan, Task, Trial
 from ..learn.federated.tasks import Calibration, Hotspot
 from .folder import provenance, run_folder, write_records
-from .work import load_setup
-
-Progress = Callable[[str, int, int], None]
+from .work import Progress, load_setup, quiet
 
 TASKS: Mapping[str, Callable[[str], Task]] = {
     "calibration": lambda optics: Calibration(load_setup(optics).process),
@@ -49,7 +47,7 @@ def federate_simulate(
     out: Path | None = None,
     *,
     force: bool = False,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = quiet,
 ) -> dict[str, Any]:
     """Train a task on made sites: each alone, together, and pooled; errors on examples held back.
 

@@ -24,8 +24,9 @@ from ..learn.federated import Plan, Site, Terms, relay
 from ..learn.federated.tasks import Calibration
 from ..operate.calibration import read_gauges
 from ..writing import write_file
-from .federate import Learning, Progress, federated_task
+from .federate import Learning, federated_task
 from .folder import provenance, write_records
+from .work import Progress, quiet
 
 # Flower tells its makers of every start, and asks them for newer versions, unless it is told not to.
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1", "PYTHONWARNINGS": "ignore"}
@@ -156,7 +157,7 @@ def federate_server(
     certificates: Certificates,
     out: Path,
     *,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = quiet,
 ) -> dict[str, Any]:
     """Serve one training to the end: register the sites' keys, wait for them, train, and stop.
 

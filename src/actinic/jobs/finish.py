@@ -185,10 +185,7 @@ class Finish:
         if "anew" not in self.asked:
             return {}
         told = self.asked["anew"]
-        last = {"step": "new mask verified"} | {
-            name: getattr(cost, name) - getattr(correcting, name) for name in ("cpu_s", "wall_s")
-        }
-        return {"anew": told | {"steps": [*told["steps"], last]}}
+        return {"anew": told | {"steps": [*told["steps"], cost.step("new mask verified", correcting)]}}
 
     def _write(self, folder: Path, result: dict, checks, shown: Pictures, gallery: Pictures, told: list[str]) -> None:
         """The files of a run folder beside the mask, the result last."""

@@ -126,7 +126,7 @@ def _inputs(work: Work, setup: Setup, told: Scenario, seed: int) -> dict:
         "setup": dump(setup),
         "scenario": dump(told),
         "seed": seed,
-        "code": [code(), code(("interfaces/",))],
+        "code": code(("interfaces/",)),
     }
 
 
@@ -145,7 +145,7 @@ class _Mill:
         if not clipped(self.layout, self.window).contours:
             raise ConfigError(f"{work.layout}: layer {work.layer} is empty in the window {work.window}")
         self.cuts = self._cuts()
-        self.base = scale.content_key("loop", code(), code(("interfaces/",)), dump(setup), dump(real), work.window)
+        self.base = scale.content_key("loop", code(("interfaces/",)), dump(setup), dump(real), work.window)
 
     def _cuts(self) -> Cuts:
         far, apart = _CUT * self.setup.tiles.halo_nm, design.corner_distance_nm(self.setup.process)
@@ -217,8 +217,7 @@ class _Mill:
         def make() -> dict:
             clock, todo = Clock(), design.edge_work(self.layout, self.window, self.setup, self.repeats)
             mask, failed = corrected_blocks(todo, self.spread)
-            made = clock.cost()
-            told = {"steps": [{"step": "blocks corrected", "cpu_s": made.cpu_s, "wall_s": made.wall_s}]}
+            told = {"steps": [clock.cost().step("blocks corrected")]}
             return self._verified(mask, self.setup, failed, told, todo.tiling, clock)
 
         return self.kept("first mask", (), make)["value"]
@@ -245,9 +244,7 @@ class _Mill:
         found, _, _, lost = verified_parts(self.layout, mask, self._judged(setup), self.window, blocks, self.spread)
         if lost:
             raise InputError(f"{lost[0].where}: {lost[0].error}; the loop needs every part")
-        after = clock.cost()
-        last = {"step": "new mask verified", "cpu_s": after.cpu_s - before.cpu_s,
-                "wall_s": after.wall_s - before.wall_s}  # fmt: skip
+        last = clock.cost().step("new mask verified", before)
         return {"mask": packed(mask), **told, "steps": [*told["steps"], last], "figures": found.json}
 
     def fitted(self, setup: Setup, rows: list[tuple[str, float, float, float]]) -> dict:

@@ -1,5 +1,6 @@
 """Widths, slopes and mask errors of a layout as drawn, at one focus and dose; and what moves the width at one place."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,6 @@ def measure(
     found = design.at_point(layers, setup, window, cuts, focus, relative)
     rows = [_row(cuts, found, k) for k in range(len(cuts))]
     errors = np.array([row["error_nm"] for row in rows if row["error_nm"] is not None])
-    worst = max(rows, key=lambda row: np.inf if row["error_nm"] is None else abs(row["error_nm"]))
     return {
         "corner": at.name,
         "focus_nm": focus,
@@ -44,9 +44,14 @@ def measure(
         "not_printed": len(rows) - len(errors),
         "mean_error_nm": float(errors.mean()) if errors.size else None,
         "max_abs_error_nm": float(np.abs(errors).max()) if errors.size else None,
-        "worst_gauge": worst["name"],
+        "worst_gauge": worst_first(rows)[0]["name"],
         "per_gauge": rows,
     }
+
+
+def worst_first(rows: list[dict]) -> list[dict]:
+    """Gauges of `measure`, those that do not print first, then by the size of their error."""
+    return sorted(rows, key=lambda row: -np.inf if row["error_nm"] is None else -abs(row["error_nm"]))
 
 
 def explain(work: Work, x_um: float, y_um: float, *, reach_um: float = 0.5) -> dict:
@@ -64,6 +69,7 @@ def explain(work: Work, x_um: float, y_um: float, *, reach_um: float = 0.5) -> d
         raise InputError(f"{work.layout}: no line or space to measure within {reach_um:g} um of {x_um:g}, {y_um:g} um")
     cut = cuts.chosen(np.array([int(away.argmin())]))
 
+    @cache  # corners share conditions with each other and with the steps about the nominal one
     def width(focus: float, dose: float) -> tuple[float | None, dict]:
         row = _row(cut, design.at_point(layers, setup, window, cut, focus, dose), 0)
         return row["cd_nm"], row

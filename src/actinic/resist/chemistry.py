@@ -104,10 +104,14 @@ class ChemicalResist(eqx.Module):
             return band.blurred(samples, period_nm, self.electrons_nm)
         return _xp(samples).stack([self.felt(layer, period_nm) for layer in samples])
 
+    def exposed(self, samples, period_nm: tuple[float, float]):
+        """Acid relative to the generator that intensity samples (..., y, x) make, the dose in them."""
+        return self.acid(self.felt(samples, period_nm) * self.dose_mj_cm2)
+
     def deprotected(self, samples, period_nm: tuple[float, float]):
         """-ln m after the bake, from intensity samples (..., y, x) with the dose in them, on finer samples."""
         fine = resampled(samples, self.shape(samples.shape[-2:], period_nm))
-        acid = self.acid(self.felt(fine, period_nm) * self.dose_mj_cm2)
+        acid = self.exposed(fine, period_nm)
         return self.bake(acid, 0 * acid + self.quencher, period_nm, self.development.thickness_nm)[2]
 
     def surplus(self, acid, quencher, period_nm: tuple[float, float]):

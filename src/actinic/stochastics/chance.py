@@ -250,7 +250,7 @@ class Chance:
         resist, period = self.film.process.resist, self.period_nm
         if not self.film.chemical:
             return self.sign * seen(resist, light, period)
-        made = resist.acid(resist.felt(light, period) * resist.dose_mj_cm2)
+        made = resist.exposed(light, period)
         return self.sign * resist.surplus(made * jnp.exp(acid), resist.quencher * jnp.exp(quencher), period)
 
     def pulled(self, acid: np.ndarray, photons: np.ndarray) -> np.ndarray:
@@ -273,13 +273,13 @@ def seen(resist, light, period_nm):
 
 @eqx.filter_jit
 def _acid(resist, light, period_nm):
-    return jax.vmap(lambda one: resist.acid(resist.felt(one, period_nm) * resist.dose_mj_cm2))(light)
+    return jax.vmap(lambda one: resist.exposed(one, period_nm))(light)
 
 
 @eqx.filter_jit
 def _slope(resist, both, period_nm):
     light, weight = both
-    _, pull = jax.vjp(lambda one: resist.acid(resist.felt(one, period_nm) * resist.dose_mj_cm2), light)
+    _, pull = jax.vjp(lambda one: resist.exposed(one, period_nm), light)
     return pull(weight)[0]
 
 

@@ -60,7 +60,7 @@ def find_contacts(layout: Layout, window_nm, grid: Grid, most_nm: float) -> Cont
     """Polygons of a layout that lie on a grid, with a box of at most `most_nm` a side."""
     x0, y0, x1, y1 = window_nm
     left, low, right, high = grid.window_nm
-    boxes = np.array([[*ring.min(0), *ring.max(0)] for ring in layout.contours]).reshape(-1, 4) * layout.dbu_nm
+    boxes = layout.boxes * layout.dbu_nm
     small = ((boxes[:, 2:] - boxes[:, :2]) <= most_nm).all(1)
     whole = (boxes[:, :2] >= (left, low)).all(1) & (boxes[:, 2:] <= (right, high)).all(1)
     boxes = boxes[small & whole]

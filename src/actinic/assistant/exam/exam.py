@@ -99,7 +99,7 @@ class Engine:
     def end(self) -> None:
         self._workshop.close()
 
-    def guard(self, question: str = "") -> Guard:
+    def guard(self) -> Guard:
         made = Guard(self.root, budget=BUDGET)
         made.use(self)
         return made
@@ -251,9 +251,7 @@ def _scored(question, right, why, guard: Guard, start: float, tokens: int, answe
 
 
 def _computed(question: Question, steps, name: str, engine: Engine) -> float:
-    guard = engine.guard()
-    guard.asked = []
-    call = None
+    guard, call = engine.guard(), None
     for tool, arguments in steps:
         call = guard.call(tool, arguments)
         if call.result is None:

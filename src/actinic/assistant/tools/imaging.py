@@ -200,10 +200,7 @@ def layout_window(given: PlacedSweep, bench: Bench) -> dict[str, Any]:
 def measure_layout(given: PlacedCondition, bench: Bench) -> dict[str, Any]:
     work = given.work(bench.root.file(given.layout), given.layer, given.window)
     found = jobs.measure(work, focus_nm=given.focus_nm, dose=given.dose)
-    found["per_gauge"] = sorted(
-        found["per_gauge"], key=lambda one: -math.inf if one["error_nm"] is None else -abs(one["error_nm"])
-    )
-    return found
+    return found | {"per_gauge": jobs.worst_first(found["per_gauge"])}
 
 
 def expose_layout(given: PlacedCondition, bench: Bench) -> dict[str, Any]:

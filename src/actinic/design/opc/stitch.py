@@ -38,17 +38,16 @@ def stitched(parts: Sequence[Layout], tiles: Sequence[Tile], opc: Opc) -> Layout
     edges = edges_of([ring for ring in rings if min(np.ptp(ring, axis=0)) >= opc.jog_nm])
     edges = edges.at(np.round(edges.position_nm / limits.grid_nm) * limits.grid_nm)
     i, j, least = distances(edges, limits.width_nm, limits.space_nm, opc.jog_nm, apart)
-    pairs = i, j, least - (edges.position_nm[j] - edges.position_nm[i])
-    if (pairs[2] > 1e-6).any():
+    short = least - (edges.position_nm[j] - edges.position_nm[i])
+    if (short > 1e-6).any():
         # Only what lies at a seam moves, and what is then too near to it, and by no more than a rule.
-        near, bad = _close(edges, seams, NEAR * apart), pairs[2] > 1e-6
+        near, bad = _close(edges, seams, NEAR * apart), short > 1e-6
         near[i[bad & near[j]]] = near[j[bad & near[i]]] = True
         free = np.where(near, apart, 0.0)
         # As little as the rules ask for, long edges least, and a hair more where that is rounded.
-        i, j, short = pairs
-        pairs = i, j, np.where(short > 1e-6, short + MARGIN_NM, short)
-        least = constrained(sparse.diags(edges.length_nm).tocsc(), np.zeros(len(edges)), pairs, -free, free)
-        move = mended(least, pairs, -free, free)
+        pairs = i, j, np.where(bad, short + MARGIN_NM, short)
+        move = constrained(sparse.diags(edges.length_nm).tocsc(), np.zeros(len(edges)), pairs, -free, free)
+        move = mended(move, pairs, -free, free)
         edges = edges.at(edges.position_nm + move)
     made = edges.layout(limits.grid_nm, whole.dbu_nm)
     return merged([*kept, *made.contours], whole.dbu_nm)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ...errors import DONE, OUT_OF_SPEC
+from ...errors import DONE, OUT_OF_SPEC, MissingError
 from .console import Outcome, columns
 from .options import Approve, EndpointUrl, ModelName, Root, Seconds, Steps, Tokens
 
@@ -63,7 +63,7 @@ def text(result: dict[str, Any]) -> str:
 
 
 def _dry(question: str, guard, parts, endpoint: str | None, model: str | None) -> Outcome:
-    from ...errors import MissingError
+    from ...plain import to_json
 
     try:
         where = parts.endpoint.named(endpoint, model)
@@ -77,8 +77,6 @@ def _dry(question: str, guard, parts, endpoint: str | None, model: str | None) -
     rows = [("tool", "", "")]
     rows += [(t["name"], "writes: needs approval" if t["writes"] else "reads", t["about"]) for t in tools]
     said = ", ".join(f"{name} {value:g}" for name, value in limits.items())
-    from ...plain import to_json
-
     lines = [
         f"to {where.url}/chat/completions, nothing is sent",
         f"limits: {said}",

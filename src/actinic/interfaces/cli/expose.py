@@ -6,7 +6,22 @@ from typing import Annotated
 import typer
 
 from .console import Outcome, columns, number
-from .options import Cell, Drawn, Force, Layer, MaskModel, MaskType, Optics, PhaseLayer, ResistKind, Settings, Window
+from .options import (
+    Cell,
+    CornerName,
+    Defocus,
+    Dose,
+    Drawn,
+    Force,
+    Layer,
+    MaskModel,
+    MaskType,
+    Optics,
+    PhaseLayer,
+    ResistKind,
+    Settings,
+    Window,
+)
 
 
 def expose(
@@ -18,11 +33,9 @@ def expose(
     settings: Settings = None,
     mask_type: MaskType = None,
     phase_layer: PhaseLayer = None,
-    corner: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A corner of the process.  [default: the nominal one]")
-    ] = None,
-    dose: Annotated[float | None, typer.Option(metavar="X", help="Relative dose, in place of the corner's.")] = None,
-    focus_nm: Annotated[float | None, typer.Option(metavar="NM", help="Defocus, in place of the corner's.")] = None,
+    corner: CornerName = None,
+    dose: Dose = None,
+    focus_nm: Defocus = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FILE.npz", help="Write every stage as arrays with grid and units.")
     ] = None,

@@ -6,7 +6,20 @@ from typing import Annotated, Any
 import typer
 
 from .console import Outcome, columns, number
-from .options import Cell, Drawn, Layer, MaskType, Optics, PhaseLayer, ResistKind, Settings, Window
+from .options import (
+    Cell,
+    CornerName,
+    Defocus,
+    Dose,
+    Drawn,
+    Layer,
+    MaskType,
+    Optics,
+    PhaseLayer,
+    ResistKind,
+    Settings,
+    Window,
+)
 
 SHOWN = 20
 
@@ -21,11 +34,9 @@ def measure(
     mask_type: MaskType = None,
     phase_layer: PhaseLayer = None,
     resist: ResistKind = None,
-    corner: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A corner of the process.  [default: the nominal one]")
-    ] = None,
-    dose: Annotated[float | None, typer.Option(metavar="X", help="Relative dose, in place of the corner's.")] = None,
-    focus_nm: Annotated[float | None, typer.Option(metavar="NM", help="Defocus, in place of the corner's.")] = None,
+    corner: CornerName = None,
+    dose: Dose = None,
+    focus_nm: Defocus = None,
     gauges: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Cut-lines, as for window.  [default: found in the layout]")
     ] = None,
@@ -44,7 +55,7 @@ def measure(
         return _explained(jobs.explain(work, x, y))
     result = jobs.measure(work, gauges=gauges, corner=corner, dose=dose, focus_nm=focus_nm)
     rows = [("gauge", "target, nm", "CD, nm", "error, nm", "NILS", "MEEF")]
-    for one in sorted(result["per_gauge"], key=_badness)[:SHOWN]:
+    for one in jobs.worst_first(result["per_gauge"])[:SHOWN]:
         numbers = [number(one[key]) for key in ("target_nm", "cd_nm", "error_nm", "nils", "meef")]
         rows.append((one["name"], *numbers))
     head = (
@@ -53,10 +64,6 @@ def measure(
         f"{result['not_printed']} do not print"
     )
     return Outcome(result, f"{head}\n\n{columns(rows, '<>>>>>')}")
-
-
-def _badness(one: dict[str, Any]) -> float:
-    return -1e9 if one["error_nm"] is None else -abs(one["error_nm"])
 
 
 def _explained(found: dict[str, Any]) -> Outcome:

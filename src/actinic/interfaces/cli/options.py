@@ -70,6 +70,11 @@ Force = Annotated[bool, typer.Option("--force", help="Write over what is there."
 Store = Annotated[Path, typer.Option(metavar="DB.duckdb", help="The store of measurements.")]
 Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait while the store is in use.")]
 LotsFile = Annotated[Path, typer.Argument(metavar="LOTS", help="Lots with context and set-points, CSV.")]
+CornerName = Annotated[
+    str | None, typer.Option("--corner", metavar="NAME", help="A corner of the process.  [default: the nominal one]")
+]
+Dose = Annotated[float | None, typer.Option(metavar="X", help="Relative dose, in place of the corner's.")]
+Defocus = Annotated[float | None, typer.Option("--focus-nm", metavar="NM", help="Defocus, in place of the corner's.")]
 ResultsFile = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="What was measured of them: lot,time,term,value; or marks.")
 ]

@@ -9,6 +9,9 @@ from ...errors import DONE, OUT_OF_SPEC
 from .console import Outcome, columns, number, progress
 from .options import (
     Cell,
+    CornerName,
+    Defocus,
+    Dose,
     Drawn,
     Force,
     Layer,
@@ -34,11 +37,9 @@ def stochastics(
     phase_layer: PhaseLayer = None,
     resist: ResistKind = None,
     mask_model: MaskModel = None,
-    corner: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A corner of the process.  [default: the nominal one]")
-    ] = None,
-    dose: Annotated[float | None, typer.Option(metavar="X", help="Relative dose, in place of the corner's.")] = None,
-    focus_nm: Annotated[float | None, typer.Option(metavar="NM", help="Defocus, in place of the corner's.")] = None,
+    corner: CornerName = None,
+    dose: Dose = None,
+    focus_nm: Defocus = None,
     dose_mj: Annotated[
         float | None,
         typer.Option(

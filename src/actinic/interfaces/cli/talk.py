@@ -1,5 +1,6 @@
 """What `ask` and `chat` share: the assistant's parts, late, and what is shown while it works."""
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,8 +37,6 @@ def assistant() -> SimpleNamespace:
             print(f"\n  asked again: {numbers} numbers that no tool gave", file=sys.stderr, flush=True)
 
     def guard_of(root: Path, budget: Budget, approve: list[str] | None, log: str | None, ask=None) -> Guard:
-        import os
-
         folder = Root(root)
         book = None if log is None else new_log(folder, log)
         return Guard(folder, Log(book, [os.environ.get("ACTINIC_API_KEY", "")]), budget, approve or (), ask)

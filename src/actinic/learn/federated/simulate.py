@@ -58,7 +58,7 @@ def simulate(
 ) -> Simulated:
     """Train a task on made sites three ways. With a `folder` the server and every site keep their files in it."""
     made, start, steps = _made(task, trial), task.start(), plan.rounds * task.recipe.steps
-    found, course, delta = together(task, plan, trial, folder=folder, progress=progress)
+    found, course, delta = _together(task, plan, trial, made, folder, progress)
     random, after = np.random.default_rng([trial.seed, trial.sites]), SETTLE * task.recipe.steps
     alone = []
     for number, (train, held) in enumerate(made):
@@ -88,7 +88,10 @@ def together(
     progress: Progress = lambda what, done, total: None,
 ) -> tuple[np.ndarray, Course, float | None]:
     """Train made sites together: errors (site,) on examples held back, what happened, and the largest delta."""
-    made = _made(task, trial)
+    return _together(task, plan, trial, _made(task, trial), folder, progress)
+
+
+def _together(task: Task, plan: Plan, trial: Trial, made: list[tuple[Any, Any]], folder: Path | None, progress):
     names = [f"site-{number + 1}" for number in range(trial.sites)]
     secrets = {name: hashlib.sha256(f"{trial.seed} {name}".encode()).digest() for name in names}
     roster = {name: public(secret) for name, secret in secrets.items()} if plan.aggregate == "secure" else None

@@ -1,6 +1,6 @@
 """What is trained, written once: the same task runs pooled, as sites in one process, and on sites far apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,8 +72,3 @@ def shaped(vector: np.ndarray, *like: Mapping[str, np.ndarray]) -> list[Arrays]:
             at += size
         found.append(arrays)
     return found
-
-
-def count(parts: Sequence[Mapping[str, np.ndarray]]) -> int:
-    """How many numbers some parts hold."""
-    return sum(array.size for part in parts for array in part.values())
