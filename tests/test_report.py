@@ -483,3 +483,11 @@ def test_a_report_can_leave_names_out(tmp_path, monkeypatch):
         assert name in (tmp_path / "told.html").read_text() and name not in page, name
     assert "file-1, layer 67/20" in page and "cell-1 has 3 cells, 67/20 and 0.25 nm" in page and "ab12" in page
     assert "actinic correct file-1 --layer 67/20 --cell cell-1 --out file-2" in page
+
+
+def test_columns_that_are_read_break_their_lines(tmp_path):
+    rows = [["number", "value", "how"], ["gain", "1.25", "difference of two shares, <both> over the same lots"]]
+    write_report(tmp_path / "report.html", report(tables=[("Where from", rows)]))
+    page = (tmp_path / "report.html").read_text()
+    assert '<td>1.25</td><td class="prose">difference of two shares, &lt;both&gt; over the same lots</td>' in page
+    assert '<th scope="col">value</th><th scope="col" class="prose">how</th>' in page

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -17,6 +18,7 @@ from ..writing import write_file
 from .names import OMIT, VARIABLE, without_names
 
 _DPI = 192  # two pixels of a picture to one of the page
+_PROSE = 32  # characters: a column with a longer cell is read, not compared, so its lines are broken
 
 
 Pictures = Sequence[tuple[str, Figure]]
@@ -143,8 +145,12 @@ def _shows(figure: Figure) -> str:
 
 def _table(caption: str, rows: Sequence[Sequence[str]]) -> str:
     head, *body = [[escape(cell) for cell in row] for row in rows]
-    columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    lines = "\n".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in body)
+    longest = (max(map(len, column)) for column in zip_longest(*rows, fillvalue=""))
+    kinds = [' class="prose"' if length > _PROSE else "" for length in longest]
+    columns = "".join(f'<th scope="col"{kind}>{cell}</th>' for cell, kind in zip(head, kinds, strict=False))
+    lines = "\n".join(
+        f"<tr>{''.join(f'<td{kind}>{cell}</td>' for cell, kind in zip(row, kinds, strict=False))}</tr>" for row in body
+    )
     return (
         f'<div class="table">\n<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{columns}</tr></thead>\n'
         f"<tbody>\n{lines}\n</tbody>\n</table>\n</div>"
@@ -239,6 +245,7 @@ caption { padding-bottom: 0.75rem; text-align: left; font-size: 0.875rem; color:
 th, td { padding: 0.3rem 1.5rem 0.3rem 0; border-top: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { font-weight: 500; color: var(--soft); }
 th:first-child, td:first-child { text-align: left; }
+.prose:not(:first-child) { text-align: left; white-space: normal; min-width: 14rem; }
 ul { margin: 0; padding: 0; max-width: 42em; list-style: none; }
 li { padding: 0.6rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
 li:last-child { border-bottom: 1px solid var(--line); }
